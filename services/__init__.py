@@ -1,0 +1,1 @@
+"""The verbs: functions that change or compute things. No flask, no request."""
