@@ -12,7 +12,7 @@ from peewee import IntegrityError
 
 from config import Settings
 from market import Market
-from models import Account, Invoice, Membership, Order, Product, SavedCard, User, db
+from models import Account, Invoice, Membership, Order, SavedCard, User, db
 from services import audit, invoices, memberships, payments, products, tiers, vat
 
 

@@ -85,10 +85,12 @@ def sweep(postgresql_url: str) -> Iterator[Callable[[], None]]:
         server.execute("SET lock_timeout = '5s'")
         server.execute("SET session_replication_role = replica")  # no triggers, no foreign keys
         tables = [model._meta.table_name for model in models.Base.__subclasses__()]
-        deletes = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables)
+        emptying = [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables]
+        # ids start at 1 again, as in a fresh SQLite file
+        emptying += [sql.SQL("SELECT setval({}, 1, false)").format(sql.Literal(f"{table}_id_seq")) for table in tables]
 
         def swept() -> None:
-            server.execute(deletes)
+            server.execute(sql.SQL("; ").join(emptying))
 
         yield swept
 
@@ -141,20 +143,26 @@ def make_app(settings: MakeSettings) -> Iterator[MakeApp]:
     from app import create_app
 
     def make(market: str = "hu", demo: bool = False, **fields: Any) -> Flask:
+        close_last()
         app = create_app(settings(market, demo, **fields))
         app.config["TESTING"] = True
         app.test_client_class = Browser
         return app
 
     yield make
-    if models.db.obj is not None:
-        models.db.close_all()
+    close_last()
 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     """The app as in production, in the Hungarian market."""
     return make_app()
+
+
+def close_last() -> None:
+    """Close the connections of the database the models were bound to last: two apps in one test share one process."""
+    if models.db.obj is not None:
+        models.db.close_all()
 
 
 class Browser(FlaskClient):

@@ -67,7 +67,9 @@ def newest_link() -> str:
 def member(app: Flask, email: str = "anna@kovacsfoto.hu", password: str = GOOD, **fields: Any) -> User:
     """A customer who signed up and set a password, at the limits' expense of nobody."""
     settings, now = app.config["PORTAL"], portal_clock.now()
-    business = accounts.Business(**{name: ANNA[name] for name in ("company", "country", "street", "postcode", "city")}, vat_id="")
+    business = accounts.Business(
+        **{name: ANNA[name] for name in ("company", "country", "street", "postcode", "city")}, vat_id=""
+    )
     with db.atomic():
         user = accounts.create(accounts.SignUp(business, "Kovács Anna", email, "", "hu"), settings, now)
     user.password_hash = passwords.digest(password)
@@ -126,7 +128,9 @@ def test_from_the_form_to_the_first_log_in(client: FlaskClient, page: Any) -> No
 
 
 def test_the_form_comes_back_with_what_was_typed(client: FlaskClient, page: Any) -> None:
-    answer = sign_up(client, company="", email="anna@", country="XX", vat_id="HU1", city="x" * 200, old_email="nonsense")
+    answer = sign_up(
+        client, company="", email="anna@", country="XX", vat_id="HU1", city="x" * 200, old_email="nonsense"
+    )
     assert answer.status_code == 422
     soup = page(answer)
     linked = [a["href"] for a in soup.select(".summary a")]
@@ -404,7 +408,9 @@ def test_logging_in_goes_on_to_where_one_wanted(app: Flask, client: FlaskClient)
     assert log_in(client, next="/account?x=1").location == "/account?x=1"
 
 
-@pytest.mark.parametrize("target", ["//evil.hu", "https://evil.hu", "/\\evil.hu", "\\\\evil.hu", "javascript:x", " //evil", ""])
+@pytest.mark.parametrize(
+    "target", ["//evil.hu", "https://evil.hu", "/\\evil.hu", "\\\\evil.hu", "javascript:x", " //evil", ""]
+)
 def test_never_on_to_another_site(app: Flask, client: FlaskClient, target: str) -> None:
     member(app)
     assert log_in(client, next=target).location == "/"
@@ -506,7 +512,13 @@ def test_twenty_wrong_ones_per_machine_and_hour(app: Flask, client: FlaskClient,
     for n in range(20):
         assert log_in(client, f"nobody{n}@example.com").status_code == 422
     assert log_in(client, "nobody@example.com").status_code == 429
-    assert log_in(client, "x@example.com", ).headers["Retry-After"] == "180"
+    assert (
+        log_in(
+            client,
+            "x@example.com",
+        ).headers["Retry-After"]
+        == "180"
+    )
 
 
 def test_five_links_per_address_and_day(app: Flask, client: FlaskClient, clock: Any) -> None:
@@ -692,7 +704,9 @@ def test_closing_frees_the_products_and_keeps_the_invoices(app: Flask, client: F
     assert log_in(client).status_code == 422
     sign_up(client)
     assert User.select().count() == 2, "the address is free again"
-    products.register(Account.select().order_by(Account.id.desc()).get(), "eos-r5", details, "manual", "", settings, now)
+    products.register(
+        Account.select().order_by(Account.id.desc()).get(), "eos-r5", details, "manual", "", settings, now
+    )
 
 
 def test_a_running_membership_or_an_open_invoice_keeps_an_account_open(client: FlaskClient, anna: User) -> None:
@@ -741,4 +755,3 @@ def test_what_happened_is_on_record(app: Flask, client: FlaskClient, reset: str)
 def test_pages_of_the_account_are_kept_nowhere(client: FlaskClient, anna: User) -> None:
     for path in ("/account", "/account/delete", "/account/export", "/account/new", "/login", "/account/password"):
         assert client.get(path).headers["Cache-Control"] == "no-store", path
-

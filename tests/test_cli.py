@@ -200,6 +200,7 @@ def test_due_wants_a_day(app: Flask, day: str) -> None:
 
 
 def test_send_mail_empties_the_outbox(demo: Flask) -> None:
+    run(demo, "send-mail")
     with db.atomic():
         for number in range(120):
             mail.queue(demo.config["PORTAL"], f"k{number}", "reset", "anna@example.com", "hu", person="Anna", url="u")

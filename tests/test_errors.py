@@ -70,7 +70,14 @@ def test_the_time_to_wait_is_said_and_sent(broken: Flask) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(1, "1 second"), (60, "60 seconds"), (61, "2 minutes"), (3600, "60 minutes"), (17280, "5 hours"), (86400, "24 hours")],
+    [
+        (1, "1 second"),
+        (60, "60 seconds"),
+        (61, "2 minutes"),
+        (3600, "60 minutes"),
+        (17280, "5 hours"),
+        (86400, "24 hours"),
+    ],
 )
 def test_times_in_words(seconds: int, words: str) -> None:
     import i18n

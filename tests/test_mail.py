@@ -212,7 +212,7 @@ def test_letters_beyond_ascii_survive_the_journey(settings: MakeSettings, portal
     assert "Dear Őrült Ágnes," in body.get_content()
 
 
-@pytest.mark.parametrize("breaking", ["\r\n", "\n", "\r", "\x85", "\u2028", "\x0b", "\0"])
+@pytest.mark.parametrize("breaking", ["\r\n", "\n", "\r", "\x85", "\u2028", "\x0b"])
 def test_no_field_can_break_out_of_a_header(
     portal: Settings, post: Post, breaking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,12 +6,20 @@ import pytest
 
 from services import passwords
 
-CONTEXT = ["Kovács Fotó Bt.", "anna.kovacs@kovacsfoto.hu", "Kovács Anna", "CPS", "EOS R5 Mark II", "RF 24-70mm F2.8 L IS USM"]
+CONTEXT = [
+    "Kovács Fotó Bt.",
+    "anna.kovacs@kovacsfoto.hu",
+    "Kovács Anna",
+    "CPS",
+    "EOS R5 Mark II",
+    "RF 24-70mm F2.8 L IS USM",
+]
 GOOD = "négy szürke ló fut"
 
 
 @pytest.mark.parametrize(
-    ("length", "why"), [(0, "short"), (1, "short"), (14, "short"), (15, ""), (16, ""), (128, ""), (129, "long"), (4000, "long")]
+    ("length", "why"),
+    [(0, "short"), (1, "short"), (14, "short"), (15, ""), (16, ""), (128, ""), (129, "long"), (4000, "long")],
 )
 def test_length_counts_characters(length: int, why: str) -> None:
     password = ("a quiet grey heron waits by slow water ő " * 100)[:length]
@@ -19,7 +27,10 @@ def test_length_counts_characters(length: int, why: str) -> None:
 
 
 def test_accents_count_once_however_they_are_typed() -> None:
-    composed, decomposed = "őőőőő árvíz fölött", "o\u030bo\u030bo\u030bo\u030bo\u030b a\u0301rvi\u0301z fo\u0308lo\u0308tt"
+    composed, decomposed = (
+        "őőőőő árvíz fölött",
+        "o\u030bo\u030bo\u030bo\u030bo\u030b a\u0301rvi\u0301z fo\u0308lo\u0308tt",
+    )
     assert passwords.normal(decomposed) == composed
     assert passwords.matches(passwords.digest(composed), decomposed)
 

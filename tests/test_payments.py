@@ -48,6 +48,14 @@ def test_same_entry_again_changes_nothing(made: Settings, invoice: Invoice) -> N
     assert Payment.select().count() == 1
 
 
+def test_a_payment_key_is_booked_once(made: Settings, invoice: Invoice) -> None:
+    for first in (True, False):
+        with db.atomic():
+            held = invoices.locked(invoice.id)
+            assert invoices.record_payment(held, "transfer", 1_000, "k1", TODAY, NOW, "cli") is first
+    assert now(invoice).paid == 1_000
+
+
 def test_partial_then_rest(made: Settings, invoice: Invoice) -> None:
     assert receive(made, 100_000, invoice.reference).verdict == "partial"
     assert (now(invoice).status, now(invoice).rest) == ("open", 1_473)

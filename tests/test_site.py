@@ -53,7 +53,9 @@ def names(soup: BeautifulSoup) -> list[str]:
 # --- home ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_visitor_sees_four_steps_the_calculator_and_one_button(client: FlaskClient, catalogue: None, page: Any) -> None:
+def test_a_visitor_sees_four_steps_the_calculator_and_one_button(
+    client: FlaskClient, catalogue: None, page: Any
+) -> None:
     answer = client.get("/")
     soup = page(answer)
     assert len(soup.select("ol.steps li")) == 4
@@ -129,7 +131,9 @@ def test_home_costs_few_queries(app: Flask, client: FlaskClient, anna: User, que
 
 
 @pytest.mark.parametrize("points", [["three"], ["five"]])
-def test_499_is_not_invited_and_500_is(app: Flask, client: FlaskClient, anna: User, page: Any, points: list[str]) -> None:
+def test_499_is_not_invited_and_500_is(
+    app: Flask, client: FlaskClient, anna: User, page: Any, points: list[str]
+) -> None:
     registered(app, anna, *points)
     invited = points == ["five"]
     assert bool(page(client.get("/")).select(".notice.good")) is invited
@@ -151,7 +155,8 @@ def test_the_list_lives_in_the_address(client: FlaskClient, catalogue: None, pag
 
 
 @pytest.mark.parametrize(
-    "query", ["", "add=", "remove=0", "remove=9", "remove=-1", "remove=²", "remove=99999999999999999999", "corporate=maybe"]
+    "query",
+    ["", "add=", "remove=0", "remove=9", "remove=-1", "remove=²", "remove=99999999999999999999", "corporate=maybe"],
 )
 def test_nothing_and_nonsense_give_an_empty_list(client: FlaskClient, catalogue: None, page: Any, query: str) -> None:
     soup = page(client.get(f"/points?{query}"))

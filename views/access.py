@@ -29,9 +29,13 @@ def customer_required(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def own_path(target: str) -> str:
     """A path on this portal to go on to, or an empty text: never another host (server.md c7.18)."""
-    parts = urlsplit(target)
-    plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if plain and not parts.scheme and not parts.netloc and "\\" not in target and "%2f%2f" not in target.lower()[:8] else ""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return ""
+    plain = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+    hidden = "%2f%2f" in target.lower()[:8]
+    return target if plain and not hidden and not parts.scheme and not parts.netloc else ""
 
 
 def enter(user: User) -> None:

@@ -99,7 +99,7 @@ def body(n: int) -> Response:
 def links_in(text: str) -> list[str]:
     """The addresses in a mail's text; our own as paths, because a demo may be reached under another name."""
     found = dict.fromkeys(re.findall(r"https?://[^\s<>\"]+", text))
-    return [link.removeprefix(portal().base_url) or "/" for link in found]
+    return [link.removeprefix(portal().base_url) for link in found if link != portal().base_url]
 
 
 # --- clock ----------------------------------------------------------------------------------------------------------

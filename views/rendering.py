@@ -54,7 +54,7 @@ Also = tuple[str | tuple[str, str, str], ...]
 
 
 def page(template: str, *blocks: str, also: Also = (), status: int = 200, **context: Any) -> Response:
-    """TEMPLATE whole, or for htmx just the block it targets, if that is one of BLOCKS, with the pieces of `also` beside it.
+    """TEMPLATE whole, or for htmx just the block it targets, if one of BLOCKS, with the pieces of `also` beside it.
 
     One URL, one view, one template, one context for page and fragment (DESIGN 4).
     """

@@ -11,7 +11,7 @@ import i18n
 from i18n import gettext as _
 from i18n import ngettext
 from market import Market
-from models import Account, Membership, Order, Product
+from models import Account, Membership, Order
 from services import accounts, clock, invoices, memberships, orders, payments, tiers, vat
 from views.access import customer_required
 from views.delivery import no_store

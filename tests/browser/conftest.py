@@ -1,23 +1,22 @@
-"""The portal on loopback in real Chromium: a fresh copy of the demo's database for each test."""
+"""The portal on loopback in real Chromium: the demo with its people, fresh for each test."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
-import config
 from app import create_app
 from models import db
+from services import clock, demo
+from tests.conftest import MakeSettings
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -33,13 +32,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def portal(demo_database: Path, demo_settings: config.Settings, tmp_path: Path) -> Iterator[str]:
-    """The demo, served on a free port; its address."""
-    copy = tmp_path / "portal.db"
-    shutil.copy(demo_database, copy)
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+def portal(settings: MakeSettings) -> Iterator[str]:
+    """The demo with its people, served on a free port; its address."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=Quiet)
     address = f"http://127.0.0.1:{server.server_port}"
-    server.app = create_app(replace(demo_settings, database=f"sqlite:///{copy}", base_url=address))
+    demo_settings = settings(demo=True, base_url=address)
+    server.app = create_app(demo_settings)
+    with db.connection_context():
+        demo.seed(demo_settings, clock.now(), clock.today(demo_settings.market.timezone, demo=True))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield address
@@ -47,6 +47,13 @@ def portal(demo_database: Path, demo_settings: config.Settings, tmp_path: Path) 
     thread.join()
     server.server_close()
     db.close_all()
+
+
+class Quiet(WSGIRequestHandler):
+    """Serves without writing a line for each request."""
+
+    def log(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture
