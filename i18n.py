@@ -73,18 +73,18 @@ def plain_markup(code: str, message: str) -> Markup:
     return Markup(sentence(code, message) % {})
 
 
-def gettext(message: str, **values: object) -> str:
+def gettext(message: str, /, **values: object) -> str:
     """The sentence in the language that speaks now, `%(name)s` places filled; a percent sign is written `%%`."""
     return sentence(language(), message) % values
 
 
-def ngettext(one: str, many: str, n: int, **values: object) -> str:
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """As gettext, singular or plural by `n` (also available as `%(n)s`)."""
     return catalogue(language()).ngettext(one, many, n) % {"n": number(n), **values}
 
 
 @pass_eval_context
-def template_gettext(evaluating: EvalContext, message: str, **values: object) -> str:
+def template_gettext(evaluating: EvalContext, message: str, /, **values: object) -> str:
     """gettext for templates: what fills the places is escaped where the template escapes."""
     if not evaluating.autoescape:
         return gettext(message, **values)
@@ -94,7 +94,7 @@ def template_gettext(evaluating: EvalContext, message: str, **values: object) ->
 
 
 @pass_eval_context
-def template_ngettext(evaluating: EvalContext, one: str, many: str, n: int, **values: object) -> str:
+def template_ngettext(evaluating: EvalContext, one: str, many: str, n: int, /, **values: object) -> str:
     """ngettext for templates, escaping as template_gettext does."""
     if not evaluating.autoescape:
         return ngettext(one, many, n, **values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from peewee import JOIN, Case, IntegrityError, Model, fn
@@ -133,9 +133,13 @@ def register(form: SignUp, ip: str, settings: Settings, now: dt.datetime) -> Non
         with db.atomic():
             user = User.get_or_none(User.email == form.email)
             audit.record("", "account.signup", ip=ip)
-            if user is None:
-                user = create(form, settings, now)
-            welcome(user, settings, now)
+            # The same work for everybody, undone for those who are known: time must not tell (server.md c7.9)
+            with db.atomic() as attempt:
+                made = create(replace(form, email=f"{secrets.token_hex(8)}@invalid") if user else form, settings, now)
+                if user:
+                    new_link(made, "activate", now)
+                    attempt.rollback()
+            welcome(user or made, settings, now)
     except IntegrityError:  # the same address was signed up in the same moment
         with db.atomic():
             audit.record("", "account.signup", ip=ip)
@@ -156,6 +160,7 @@ def create(form: SignUp, settings: Settings, now: dt.datetime) -> User:
 def welcome(user: User, settings: Settings, now: dt.datetime) -> None:
     """The one mail after a sign-up: the activation link, or, for those who have a password, that they have one."""
     if user.disabled_at:
+        send_or_undo(None, settings, now)
         return
     if user.password_hash is None:
         send_link(user, "activate", settings, now)
@@ -194,15 +199,18 @@ def request_reset(email: str, ip: str, settings: Settings, now: dt.datetime) -> 
     user = User.get_or_none(User.email == email, User.disabled_at.is_null())
     with db.atomic():
         audit.record("", "link.asked", f"user {user.id}" if user else "", ip=ip)
-        if user:
-            send_link(user, "activate" if user.password_hash is None else "reset", settings, now)
-        else:
-            pretend_to_send(email, settings)
+        send_or_undo(user, settings, now)
 
 
 def send_link(user: User, purpose: str, settings: Settings, now: dt.datetime) -> None:
     """A new single-use link by mail; the user's older ones die."""
     drop_links(user)
+    link, token = new_link(user, purpose, now)
+    queue_link(f"{purpose}-{link.token_hash[:32]}", purpose, user.email, user.language, user.name, token, settings)
+
+
+def new_link(user: User, purpose: str, now: dt.datetime) -> tuple[MailLink, str]:
+    """A link and its token, which is kept nowhere but in the mail."""
     token = secrets.token_urlsafe(32)
     link = MailLink.create(
         token_hash=sessions.digest(token),
@@ -212,16 +220,18 @@ def send_link(user: User, purpose: str, settings: Settings, now: dt.datetime) ->
         created_at=now,
         expires_at=now + LIFE[purpose],
     )
-    queue_link(f"{purpose}-{link.token_hash[:32]}", purpose, user.email, user.language, user.name, token, settings)
+    return link, token
 
 
-def pretend_to_send(email: str, settings: Settings) -> None:
-    """As much work as for a known address, and then none of it is kept: time must not tell who is known."""
-    token = secrets.token_urlsafe(32)
+def send_or_undo(user: User | None, settings: Settings, now: dt.datetime) -> None:
+    """Mail the link; without a user the same work is done for somebody else and undone: time must not tell."""
+    stand_in = User.select().first()
     with db.atomic() as attempt:
-        MailLink.delete().where(MailLink.token_hash == sessions.digest(token)).execute()
-        queue_link(f"reset-{sessions.digest(token)[:32]}", "reset", email, "hu", "", token, settings)
-        attempt.rollback()
+        to = user or stand_in
+        if to:
+            send_link(to, "activate" if to.password_hash is None else "reset", settings, now)
+        if user is None:
+            attempt.rollback()
 
 
 def queue_link(key: str, name: str, to: str, language: str, person: str, token: str, settings: Settings) -> None:
@@ -453,7 +463,8 @@ def progress(account: Account) -> Progress:
 def next_step(progress: Progress, invited_at: int, waiting: bool) -> str:
     """The one next thing to do on the way of the source document; an empty text when there is none.
 
-    `migrate` (an old account is `waiting`, nothing is registered yet), `register`, `join`, `complete`, `collect`, `pay`.
+    `migrate` (an old account is `waiting`, nothing is registered yet), `register`, `join`, `complete`, `collect` more
+    points, `pay`.
     """
     if progress.membership:
         invoice = progress.invoice

@@ -73,6 +73,8 @@ def page_rules(soup: BeautifulSoup) -> list[str]:
 def fragment_rules(soup: BeautifulSoup) -> list[str]:
     broken = [f"<{name}> in a fragment" for name in ("html", "head", "body", "title", "main") if soup.find(name)]
     for part in soup.find_all("hx-partial"):
+        if part.get("hx-swap") == "afterbegin":  # puts something new into its target instead of replacing it
+            continue
         if not str(part.get("hx-target", "")).startswith("#") or not part.find(id=str(part.get("hx-target"))[1:]):
             broken.append(f"hx-partial for {part.get('hx-target')} does not bring that element")
     return broken

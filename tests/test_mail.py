@@ -48,6 +48,17 @@ class Post:
         self.script: list[str] = []
         self.unknown: set[str] = set()
         self.log_ins: list[bytes] = []
+        self.unfriendly = False
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return ["554 we do not talk to you"] if self.unfriendly else answers
+
+    async def handle_HELO(self, server: SMTP, session: Session, envelope: Envelope, hostname: str) -> str:  # noqa: N802
+        session.host_name = hostname
+        return "554 we do not talk to you" if self.unfriendly else "250 hello"
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -410,6 +421,13 @@ def test_a_wrong_smtp_password_kills_no_mail(
     queue(settings())
     assert mail.deliver(settings(smtp=smtp), now()) == {"sent": 0, "retried": 1, "dead": 0}
     assert only().error.startswith("(535")
+
+
+def test_a_server_that_refuses_our_greeting_kills_no_mail(portal: Settings, post: Post) -> None:
+    post.unfriendly = True
+    queue(portal)
+    queue(portal, to="bela@example.com", key="k2")
+    assert mail.deliver(portal, now()) == {"sent": 0, "retried": 2, "dead": 0}
 
 
 def test_in_a_demo_without_a_server_every_mail_counts_as_sent(settings: MakeSettings) -> None:

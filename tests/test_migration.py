@@ -102,7 +102,7 @@ def test_moving_reports_every_product(cili: Any, people: Any) -> None:
     for rows in (migration.preview(cili.account), move(cili), migration.report(cili.account)):
         assert [(row.name, row.verdict, row.points, row.missing) for row in rows] == expected
     assert cili.points() == 15 + 170 + 155
-    assert {row["source"] for row in Product.of(cili.account).dicts()} == {"manual", "migrated"}
+    assert {product.source for product in Product.of(cili.account)} == {"manual", "migrated"}
 
 
 def test_moving_twice_changes_nothing(cili: Any) -> None:

@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from models import LegacyAccount, LegacyProduct, Membership, Product, User, db
-from services import products
 from services import clock as portal_clock
+from services import products
 from tests.test_accounts import invoice_of, item, log_in, member, membership_of
 
 DETAILS = ("2024", False, "HU", "Fotó")
@@ -47,7 +47,7 @@ def points_shown(soup: BeautifulSoup) -> int:
 
 
 def names(soup: BeautifulSoup) -> list[str]:
-    return [tag["value"] for tag in soup.select('#calculator input[name="item"]')]
+    return [str(tag["value"]) for tag in soup.select('#calculator input[name="item"]')]
 
 
 # --- home ------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ def customer_required(view: Callable[..., Any]) -> Callable[..., Any]:
             abort(404)
         return view(*args, **kwargs)
 
-    return login_required(guarded)
+    admitted: Callable[..., Any] = login_required(guarded)
+    return admitted
 
 
 def own_path(target: str) -> str:

@@ -204,7 +204,7 @@ def profile_page(**forms: Form) -> Response:
 
 
 def device(user_agent: str) -> str:
-    """A browser and its system as people call them; an empty text for an unknown one. Order matters: all say Mozilla."""
+    """A browser and its system as people call them, or an empty text. Order matters: Edge also says Chrome."""
     browsers = {"Edg": "Edge", "OPR/": "Opera", "SamsungBrowser": "Samsung Internet", "Firefox/": "Firefox",
                 "FxiOS": "Firefox", "Chrome/": "Chrome", "CriOS": "Chrome", "Safari/": "Safari"}  # fmt: skip
     systems = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS X": "macOS",

@@ -73,7 +73,7 @@ def show_list(form: Form, also: Also = (), status: int = 200, **context: Any) ->
     if typed and len(items) == 1:
         form.values["item"] = items[0].key
     chosen = next((item for item in items if item.key == form.values.get("item")), None)
-    grid = grid_of_this_page()
+    grid = grid_of_this_page(len(own))
     said = ngettext("%(n)s product matches.", "%(n)s products match.", len(items)) if typed else ""
     if chosen:
         bring = grid["standing"].points + chosen.points
@@ -343,11 +343,11 @@ def old_account() -> dict[str, Any]:
     return {"waiting": waiting, "moved": not waiting and migration.has_moved(my_account()), "account": my_account()}
 
 
-def grid_of_this_page() -> dict[str, Any]:
+def grid_of_this_page(product_count: int | None = None) -> dict[str, Any]:
     """The grid beneath the list, with its switch as the page's address has it (htmx tells the address)."""
     asked = request.query_string.decode() or urlsplit(request.headers.get("HX-Current-URL", "")).query
     corporate = parse_qs(asked).get("corporate", [""])[-1] == "on"
-    return grid_context(my_account(), corporate, grid_url=url_for(".products"), grid_heading="h2")
+    return grid_context(my_account(), corporate, product_count, grid_url=url_for(".products"), grid_heading="h2")
 
 
 def label_of(name: str) -> str:

@@ -21,7 +21,8 @@ from services import accounts, catalogue, migration, tiers, vat
 from services.faq import load_faq
 from views.access import own_path
 from views.forms import Form
-from views.rendering import me, page, portal, see_other, wants_fragment
+from views.rendering import Also, me, page, portal, see_other, wants_fragment
+from views.tiers import on_view
 
 bp = Blueprint("site", __name__)
 
@@ -76,8 +77,10 @@ def points() -> Response:
     if position.isascii() and position.isdigit() and len(position) < 4 and int(position) < len(keys):
         removed = keys.pop(int(position))
     context = calculator(keys, request.args.get("corporate") == "on")
-    sentence = said(context["list"], removed, added=bool(request.args.get("add")))
-    also = ("points_meter", "tier_grid", "status") if wants_fragment("calculator") else ("status",)
+    switched = bool(wants_fragment("tier_grid"))
+    added = bool(request.args.get("add"))
+    sentence = on_view(context["standing"]) if switched else said(context["list"], removed, added)
+    also: Also = ("status",) if switched else ("points_meter", "tier_grid", "status")
     return page(
         "site/points.html", "calculator", "tier_grid", also=also, sentence=sentence, status_line=sentence,
         removed=removed, **context,

@@ -23,16 +23,19 @@ bp = Blueprint("tiers", __name__)
 ELSEWHERE = "ZZ"  # a place of payment outside SEPA; a code no country has
 
 
-def grid_context(account: Account, corporate: bool, **overrides: Any) -> dict[str, Any]:
-    """What templates/tiers/_grid.html and _meter.html need for `account`, in three queries.
+def grid_context(
+    account: Account, corporate: bool, product_count: int | None = None, **overrides: Any
+) -> dict[str, Any]:
+    """What templates/tiers/_grid.html and _meter.html need for `account`, in three queries, two if the count is known.
 
     `corporate` is the switch, a filter of the view. `overrides` tell of the page that shows the grid: grid_url,
     grid_query, grid_heading, grid_keep_url.
     """
     market = portal().market
     membership = account.membership()
+    count = account.product_count() if product_count is None else product_count
     return {
-        "standing": tiers.standing(account.points(), account.product_count(), market, corporate),
+        "standing": tiers.standing(account.points(), count, market, corporate),
         "prices": vat.prices(market, vat.vat_rule(market, account.country, account.vat_id)),
         "market": market,
         "membership": membership,
