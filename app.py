@@ -1,4 +1,7 @@
-"""create_app(): settings → database → languages → log-in, htmx → hooks → pages → commands. Assembles, decides nothing."""
+"""create_app(): settings → database → languages → log-in, htmx → hooks → pages → commands.
+
+Assembles, decides nothing.
+"""
 
 from __future__ import annotations
 

@@ -197,8 +197,14 @@ def report(done: ImportReport) -> None:
 @click.option("--dry-run", is_flag=True, help="Change nothing, count what would be taken up.")
 @on_the_database
 def run_due(day: dt.datetime | None, dry_run: bool) -> None:
-    """Do what is due: charges, reminders, suspensions, mail. Safe to repeat, in parallel and when killed."""
-    summary = due.run(settings(), day.date() if day else today(), clock.now(), dry_run)
+    """Do what is due: charges, reminders, suspensions, mail. Safe to repeat, in parallel and when killed.
+
+    A day to come is refused outside a demo, dry runs apart: a mistyped date would charge cards early.
+    """
+    acting = day.date() if day else today()
+    if acting > today() and not dry_run and not settings().demo:
+        raise click.ClickException(f"{acting} is still to come; try it with --dry-run, or in a demo.")
+    summary = due.run(settings(), acting, clock.now(), dry_run)
     click.echo(json.dumps(summary))
     if needs_a_person(summary):
         raise SystemExit(1)

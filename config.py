@@ -82,7 +82,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError("PORTAL_BASE_URL must start with https:// unless PORTAL_DEMO=1; log-in cookies need it.")
     smtp_url = text(environ, "PORTAL_SMTP_URL", "")
     if not demo and not smtp_url:
-        raise ConfigError("PORTAL_SMTP_URL is missing, so no mail could be sent; e.g. smtp+starttls://user:pw@host:587.")
+        raise ConfigError(
+            "PORTAL_SMTP_URL is missing, so no mail could be sent; e.g. smtp+starttls://user:pw@host:587."
+        )
     return Settings(
         database=text(environ, "PORTAL_DATABASE", f"sqlite:///{INSTANCE / 'portal.db'}"),
         market=market,
@@ -129,7 +131,9 @@ def secret_key(environ: Mapping[str, str]) -> str:
     """From the environment, else the file `flask setup` writes in a demo. Never a built-in default."""
     key = text(environ, "PORTAL_SECRET_KEY", "")
     if not key:
-        raise ConfigError("PORTAL_SECRET_KEY is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'")
+        raise ConfigError(
+            "PORTAL_SECRET_KEY is missing; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
     if len(key) < 32:
         raise ConfigError("PORTAL_SECRET_KEY is too short: it needs at least 32 characters.")
     return key
@@ -144,6 +148,8 @@ def smtp(url: str) -> Smtp:
     except (KeyError, ValueError):
         port = 0
     if not port or not parts.hostname:
-        raise ConfigError("PORTAL_SMTP_URL must look like smtp+starttls://user:password@host:587 (or smtps://, smtp://).")
+        raise ConfigError(
+            "PORTAL_SMTP_URL must look like smtp+starttls://user:password@host:587 (or smtps://, smtp://)."
+        )
     security = {"smtp": "none", "smtp+starttls": "starttls", "smtps": "tls"}[parts.scheme]
     return Smtp(parts.hostname, port, security, unquote(parts.username or ""), unquote(parts.password or ""))

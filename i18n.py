@@ -149,7 +149,10 @@ def country(code: str) -> str:
 def countries(codes: tuple[str, ...]) -> list[tuple[str, str]]:
     """(code, name) pairs for a select: the market's own country first, the others by name."""
     first, *rest = codes
-    return [(first, country(first)), *sorted(((code, country(code)) for code in rest), key=lambda pair: folded(pair[1]))]
+    return [
+        (first, country(first)),
+        *sorted(((code, country(code)) for code in rest), key=lambda pair: folded(pair[1])),
+    ]
 
 
 def folded(text: str) -> str:

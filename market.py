@@ -124,7 +124,9 @@ class Reader:
     def fail(self, where: str, why: str) -> MarketError:
         return MarketError(f"{path_and_line(self.path.name, self.source, where)}: {where.replace('#', ' ')} {why}")
 
-    def get(self, where: str, kind: type, check: Callable[[Any], bool] | None = None, why: str = "is out of range") -> Any:
+    def get(
+        self, where: str, kind: type, check: Callable[[Any], bool] | None = None, why: str = "is out of range"
+    ) -> Any:
         """The value at a dotted place (`seller.iban`, `tiers#gold.fee`), of one type, that passes the check."""
         node: Any = self.data
         for part in where.replace("#", ".").split("."):
@@ -205,7 +207,9 @@ def read_market(path: Path) -> Market:
         programme=r.get("programme", str),
         currency=r.get("currency", str, lambda c: bool(re.fullmatch("[A-Z]{3}", c)), "must be an ISO 4217 code"),
         vat_percent=r.number("vat_percent", 0, 40),
-        vat_in_currency=r.get("vat_in_currency", str, lambda c: bool(re.fullmatch("[A-Z]{3}", c)), "must be a currency"),
+        vat_in_currency=r.get(
+            "vat_in_currency", str, lambda c: bool(re.fullmatch("[A-Z]{3}", c)), "must be a currency"
+        ),
         timezone=read_timezone(r),
         invited_at=r.number("invited_at", 1, 1_000_000),
         corporate_above=corporate_above,

@@ -100,7 +100,7 @@ def columns(*models: type[Model]) -> list[Field]:
 
 
 def made_of(row: tuple[Any, ...], *models: type[Model]) -> list[Any]:
-    """Instances of these models from a row that selected `columns` of them; None for one that an outer join left empty."""
+    """Instances of these models from a row that selected `columns` of them; None where an outer join found nothing."""
     made, start = [], 0
     for model in models:
         fields = model._meta.sorted_fields
@@ -108,12 +108,16 @@ def made_of(row: tuple[Any, ...], *models: type[Model]) -> list[Any]:
         start += len(fields)
         instance = model(__no_default__=1) if values[0] is not None else None
         if instance:
-            instance.__data__ = {field.name: field.python_value(value) for field, value in zip(fields, values, strict=True)}
+            instance.__data__ = {
+                field.name: field.python_value(value) for field, value in zip(fields, values, strict=True)
+            }
         made.append(instance)
     return made
 
 
 class Base(Model):
+    """What every table has: a typed id, and writes of changed columns only."""
+
     id: Field = AutoField()
 
     class Meta:
@@ -264,7 +268,7 @@ class Product(Base):
         )
 
 
-# One living registration per item and serial: serials repeat across models, and a sold unit is free again (domain 30-31)
+# One living registration per item and serial: serials repeat across models; a sold unit is free again (domain 30-31)
 Product.add_index(
     SQL(
         "CREATE UNIQUE INDEX IF NOT EXISTS product_serial ON product (item_id, serial)"
@@ -327,9 +331,7 @@ class Membership(Base):
     number = TextField(unique=True)
     old_number = TextField(default="", index=True)
     tier = TextField()
-    status = TextField(
-        default="active", constraints=[one_of("status", "active", "suspended", "cancelled", "expired")]
-    )
+    status = TextField(default="active", constraints=[one_of("status", "active", "suspended", "cancelled", "expired")])
     starts_on = DateField(constraints=[day("starts_on")])
     ends_on = DateField(constraints=[day("ends_on")])
     created_at = DateTimeField()
@@ -446,8 +448,7 @@ class Payment(Base):
 
 Payment.add_index(
     SQL(
-        "CREATE UNIQUE INDEX IF NOT EXISTS payment_in_flight ON payment (invoice_id)"
-        " WHERE state IN ('sent', 'pending')"
+        "CREATE UNIQUE INDEX IF NOT EXISTS payment_in_flight ON payment (invoice_id) WHERE state IN ('sent', 'pending')"
     )
 )
 

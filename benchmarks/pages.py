@@ -48,6 +48,7 @@ def hello() -> float:
 def main() -> None:
     import config
     from app import create_app
+
     with tempfile.TemporaryDirectory() as folder:
         settings = config.load(
             {"PORTAL_DEMO": "1", "PORTAL_SECRET_KEY": "x" * 32, "PORTAL_DATABASE": f"sqlite:///{folder}/portal.db"}

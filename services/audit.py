@@ -9,6 +9,6 @@ from services import clock
 
 
 def record(actor: User | str, action: str, subject: str = "", **detail: Any) -> None:
-    """Append one line. `actor` is a user, or `cli`, `due`, or an empty text for a visitor; `subject` like `invoice CPS-1`."""
+    """Append one line. `actor`: a user, or `cli`, `due`, or empty for a visitor; `subject`: like `invoice CPS-1`."""
     name = actor if isinstance(actor, str) else f"user {actor.id}"
     AuditEvent.create(at=clock.now(), actor=name, action=action, object=subject, detail=detail)

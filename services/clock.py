@@ -30,7 +30,7 @@ def today(zone: ZoneInfo, demo: bool = False) -> dt.date:
 
 
 def move_demo_day(to: dt.date, zone: ZoneInfo) -> None:
-    """Move the demo's business day. Raises ValueError for a day before the present one: numbers and dates run together."""
+    """Move the demo's business day. ValueError for a day before the present one: numbers and dates run together."""
     if to < today(zone, demo=True):
         raise ValueError(f"the demo's day can only move forward, not to {to}")
     Setting.insert(key="demo_day", value=to.isoformat()).on_conflict(

@@ -30,7 +30,7 @@ markdown = MarkdownIt("commonmark", {"html": False}).disable(["heading", "lheadi
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`anchor` is the element's id, the same in every language; `question` is plain text; `answer_html` is safe HTML."""
+    """`anchor` is the element's id, the same in every language; `question` is plain, `answer_html` safe HTML."""
 
     anchor: str
     question: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-# Decimals we invoice in. ISO 4217 gives the forint two; no price, invoice or bank in Hungary uses them (payments.md 0.1)
+# Decimals we invoice in. ISO 4217 gives the forint two; no price or invoice in Hungary uses them (payments.md 0.1)
 DECIMALS = {"HUF": 0, "JPY": 0, "ISK": 0, "KRW": 0, "CLP": 0, "KWD": 3, "BHD": 3, "TND": 3}
 
 

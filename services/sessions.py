@@ -45,14 +45,16 @@ def load(token: str, now: dt.datetime) -> User | None:
 
 
 LOGIN = Compiled(
-    lambda token_hash, seen_after, created_after: LoginSession.select(*columns(LoginSession, User, Account))
-    .join(User)
-    .join(Account, JOIN.LEFT_OUTER)
-    .where(
-        LoginSession.token_hash == token_hash,
-        LoginSession.seen_at > seen_after,
-        LoginSession.created_at > created_after,
-        User.disabled_at.is_null(),
+    lambda token_hash, seen_after, created_after: (
+        LoginSession.select(*columns(LoginSession, User, Account))
+        .join(User)
+        .join(Account, JOIN.LEFT_OUTER)
+        .where(
+            LoginSession.token_hash == token_hash,
+            LoginSession.seen_at > seen_after,
+            LoginSession.created_at > created_after,
+            User.disabled_at.is_null(),
+        )
     )
 )
 

@@ -56,7 +56,9 @@ class Form:
         try:
             return validate_email(value, check_deliverability=False).normalized.lower()
         except EmailNotValidError:
-            return self.fail(name, _("%(label)s: this is not an e-mail address, such as name@company.com.", label=label))
+            return self.fail(
+                name, _("%(label)s: this is not an e-mail address, such as name@company.com.", label=label)
+            )
 
     def checked(self, name: str) -> bool:
         return self.values.get(name, "") not in ("", "0", "off")

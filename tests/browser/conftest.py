@@ -58,7 +58,7 @@ class Quiet(WSGIRequestHandler):
 
 @pytest.fixture
 def visit(chromium: Browser, portal: str) -> Iterator[Callable[..., Page]]:
-    """`visit(javascript=True, language="hu", width=1280)`: a fresh visitor's page; fails the test on any console error."""
+    """`visit(javascript=True, language="hu", width=1280)`: a fresh visitor; a console error fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -73,7 +73,10 @@ def visit(chromium: Browser, portal: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(8000)
-        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message.text, message.type) else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if is_complaint(message.text, message.type) else None,
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
 
@@ -93,9 +96,12 @@ def axe() -> Callable[[Page], None]:
     """Fails with a readable list when axe-core finds anything on the page as it stands."""
 
     def check(page: Page) -> None:
-        results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+        results = Axe().run(
+            page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+        )
         found = [
-            f"{v['id']}: {v['help']}: {[node['html'][:120] for node in v['nodes'][:3]]}" for v in results.response["violations"]
+            f"{v['id']}: {v['help']}: {[node['html'][:120] for node in v['nodes'][:3]]}"
+            for v in results.response["violations"]
         ]
         assert not found, f"{page.url}\n" + "\n".join(found)
 

@@ -1,4 +1,4 @@
-"""Every page and every swapped state for axe-core, in both themes, at the width of a small phone; and no sideways scroll."""
+"""Every page and every swapped state for axe-core, in both themes, as wide as a small phone; no sideways scroll."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from tests.browser.test_journey import log_in_as
 
 Visit = Callable[..., Page]
 VISITOR = [
-    "/", "/points", "/points?item=eos-r1&item=eos-r5&item=eos-1dx-mk3&item=eos-c80&item=eos-c400", "/faq", "/account/new",
-    "/account/password", "/account/password/unknown", "/login", "/nowhere", "/demo/mail", "/demo/mail/1", "/demo/clock",
+    "/", "/points", "/points?item=eos-r1&item=eos-r5&item=eos-1dx-mk3&item=eos-c80&item=eos-c400", "/faq",
+    "/account/new", "/account/password", "/account/password/unknown", "/login", "/nowhere", "/demo/mail", "/demo/mail/1", "/demo/clock",
 ]  # fmt: skip
 PEOPLE = {
-    "anna": ["/", "/products", "/products/points", "/products/migration", "/tiers", "/membership", "/invoices", "/account"],
+    "anna": [
+        "/",
+        "/products",
+        "/products/points",
+        "/products/migration",
+        "/tiers",
+        "/membership",
+        "/invoices",
+        "/account",
+    ],
     "bela": ["/", "/products", "PRODUCT", "REMOVE", "/products/points", "/tiers", "/tiers/silver/join"],
     "cili": ["/products", "/products/migration"],
     "erika": ["/", "/tiers", "/tiers?corporate=on", "/tiers/gold/join", "/account/delete"],

@@ -40,6 +40,7 @@ def add_product(page: Page, item: str, serial: str, **other: str) -> None:
     form.locator("[name=dealer]").fill(other.get("dealer", "Fotó Sarok"))
     form.locator("#register").click()
     expect(page.locator("#product-list")).to_contain_text(serial)
+    expect(form.locator("[name=serial]")).to_have_value("")  # the form is ready for the next one
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "plain"])
@@ -129,7 +130,9 @@ def test_a_card_is_saved_now_and_charged_on_the_due_date(visit: Visit, javascrip
     page.get_by_text("Kártya", exact=True).click()
     page.locator("main form[method=post] button").last.click()
     page.locator("button[value=refused]").click()
-    expect(page.locator("main .notice.amber")).to_be_visible()  # refused: nothing ordered, another card or a transfer offered
+    expect(
+        page.locator("main .notice.amber")
+    ).to_be_visible()  # refused: nothing ordered, another card or a transfer offered
     page.locator("button[value=card]").click()
     page.locator("button[value=confirm]").click()
     page.locator("button[value=confirmed]").click()
