@@ -11,10 +11,10 @@ from models import Invoice, Order, Product, User, db
 from tests.browser.test_journey import log_in_as
 
 Visit = Callable[..., Page]
-VISITOR = [
-    "/", "/points", "/points?item=eos-r1&item=eos-r5&item=eos-1dx-mk3&item=eos-c80&item=eos-c400", "/faq",
-    "/account/new", "/account/password", "/account/password/unknown", "/login", "/nowhere", "/demo/mail", "/demo/mail/1", "/demo/clock",
-]  # fmt: skip
+VISITOR = """
+/ /points /points?item=eos-r1&item=eos-r5&item=eos-1dx-mk3&item=eos-c80&item=eos-c400 /faq /account/new
+/account/password /account/password/unknown /login /nowhere /demo/mail /demo/mail/1 /demo/clock
+""".split()
 PEOPLE = {
     "anna": [
         "/",
