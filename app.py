@@ -17,15 +17,22 @@ import config
 import database
 import i18n
 import views
-from market import LANGUAGES
+from market import LANGUAGES, MarketError
 from models import User, db
 from views import access, delivery, guard
 from views.rendering import me, today
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """The portal for `settings`, by default those of the environment. Raises ConfigError, MarketError: one sentence."""
-    settings = settings or config.load()
+    """The portal as the environment describes it, or for `settings`; ends with one sentence if it cannot start so."""
+    try:
+        return assemble(settings or config.load())
+    except (config.ConfigError, MarketError) as error:
+        raise SystemExit(f"The portal does not start. {error}") from error
+
+
+def assemble(settings: config.Settings) -> Flask:
+    """The portal for `settings`. Raises ConfigError."""
     app = Flask(__name__, static_folder=None)
     app.config.update(
         PORTAL=settings,

@@ -230,7 +230,7 @@ def read_timezone(r: Reader) -> ZoneInfo:
     name = r.get("timezone", str)
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise r.fail("timezone", f"is not a time zone: {name!r}") from error
 
 
