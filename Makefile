@@ -13,8 +13,8 @@ demo: ## the portal with demo people, on http://127.0.0.1:5000 (PORT=8000: elsew
 	@tools/demo.sh
 
 reset-demo: ## forget what was done in the demo, and start it over
-	@rm -f instance/demo-*.db instance/demo-*.db-wal instance/demo-*.db-shm
-	@$(MAKE) --no-print-directory demo
+	@tools/bootstrap.sh demo
+	@tools/demo.sh --fresh
 
 setup: ## for production: packages, then migrations and catalogues of the portal PORTAL_… describes
 	@tools/bootstrap.sh demo

@@ -75,9 +75,9 @@ def install_hooks(app: Flask) -> None:
 
     @app.before_request
     def choose_language() -> None:
-        """The customer's own language, else the one chosen here before, else the browser's, else the market's first."""
+        """The language chosen here by hand, else the customer's own, else the browser's, else the market's first."""
         user = signed_in_user() if request.endpoint != "static" else None
-        chosen = user.language if user else request.cookies.get("language")
+        chosen = request.cookies.get("language") or (user.language if user else "")
         i18n.use(chosen or request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0])
 
 

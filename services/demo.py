@@ -151,7 +151,7 @@ def move_in(person: Person, digest: str, settings: Settings, now: dt.datetime) -
     if not person.company:
         user: User = User.create(email=person.email, name=person.name, role="operator", created_at=since)
     else:
-        business = accounts.Business(person.company, "HU", person.vat_id, person.street, person.postcode, person.city)
+        business = business_of(person, settings)
         old_email = f"{person.key}.regi@example.com" if person.key == "cili" else ""
         user = accounts.create(accounts.SignUp(business, person.name, person.email, old_email, "hu"), settings, since)
     accounts.store_password(user, digest, settings, since)
@@ -166,6 +166,14 @@ def move_in(person: Person, digest: str, settings: Settings, now: dt.datetime) -
         registered_at = since + dt.timedelta(days=position)
         products.register(accounts.account_of(user), item, details, "manual", user, settings, registered_at)
     return user
+
+
+def business_of(person: Person, settings: Settings) -> accounts.Business:
+    """The person's business; in a market abroad all but Erika's sit beside the seller: hers shows reverse charge."""
+    seller = settings.market.seller
+    if seller.country == "HU" or person.key == "erika":
+        return accounts.Business(person.company, "HU", person.vat_id, person.street, person.postcode, person.city)
+    return accounts.Business(person.company, seller.country, "", person.street, seller.postcode, seller.city)
 
 
 def serial(person: Person, position: int) -> str:
@@ -256,4 +264,4 @@ def days_ahead(settings: Settings, today: dt.date) -> dict[str, dt.date]:
         )
         if first:
             days[name] = first + dt.timedelta(days=late)
-    return days
+    return dict(sorted(days.items(), key=lambda named: named[1]))

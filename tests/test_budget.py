@@ -36,7 +36,8 @@ def body(client: FlaskClient, path: str, **headers: str) -> bytes:
     response = client.get(path, headers={**BROTLI, **headers})
     assert response.status_code == 200, path
     assert response.content_encoding == "br", path
-    return response.data
+    sent: bytes = response.data
+    return sent
 
 
 def files_of(client: FlaskClient, path: str) -> list[str]:

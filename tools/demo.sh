@@ -1,6 +1,6 @@
 #!/bin/sh
 # The demo: its own database and key under instance/, people at every stage, the portal and its worker until Ctrl-C.
-# PORT (5000) and PORTAL_MARKET (hu) may be set; each market keeps its own data.
+# PORT (5000) and PORTAL_MARKET (hu) may be set; each market keeps its own data, `--fresh` starts it over.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
@@ -12,11 +12,22 @@ export PORTAL_DEMO=1 PORTAL_MARKET="$market" PORTAL_BASE_URL="http://127.0.0.1:$
 export PORTAL_DATABASE="sqlite:///$PWD/instance/demo-$market.db" PORTAL_SECRET_KEY_FILE="$PWD/instance/secret_key"
 export PYTHONUNBUFFERED=1 FLASK_APP=app
 
+case "$PORT" in
+    '' | *[!0-9]*) echo "PORT must be a number, such as 5001, not $PORT" >&2; exit 1 ;;
+esac
 if ! .venv/bin/python -c "import socket; socket.create_server(('127.0.0.1', $PORT)).close()" 2>/dev/null; then
     echo "Port $PORT is taken; choose another one: make demo PORT=5001" >&2
     exit 1
 fi
 mkdir -p instance
+exec 9> "instance/demo-$market.lock" # one portal for each market's data
+if ! .venv/bin/python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; then
+    echo "The demo of this market is running already; stop it first." >&2
+    exit 1
+fi
+if [ "${1:-}" = --fresh ]; then
+    rm -f "instance/demo-$market.db" "instance/demo-$market.db-wal" "instance/demo-$market.db-shm"
+fi
 [ -s "$PORTAL_SECRET_KEY_FILE" ] || .venv/bin/python -c 'import secrets; print(secrets.token_hex(32))' > "$PORTAL_SECRET_KEY_FILE"
 
 .venv/bin/flask setup

@@ -15,13 +15,14 @@ from werkzeug.wrappers import Response as BaseResponse
 import i18n
 from i18n import gettext as _
 from market import LANGUAGES
-from models import LoginSession
-from services import accounts, audit, clock, passwords, sessions
+from models import CatalogueItem, LoginSession
+from services import accounts, audit, clock, limits, passwords, sessions
 from views.access import customer_required, enter, own_path
 from views.delivery import never_stored
+from views.errors import in_words
 from views.forms import Form
 from views.rendering import me, my_account, page, portal, see_other
-from views.site import picked
+from views.site import picked, speaking
 
 bp = Blueprint("account", __name__)
 bp.after_request(never_stored)
@@ -47,15 +48,28 @@ def new() -> BaseResponse:
             items=tuple(item.key for item in items),
         )
         if form.ok:
-            accounts.register(sign_up, request.remote_addr or "", portal(), clock.now())
-            return see_other(url_for(".check_mail"))
-    return page(
+            try:
+                accounts.register(sign_up, request.remote_addr or "", portal(), clock.now())
+                return see_other(url_for(".check_mail"))
+            except limits.Refused as refused:
+                return new_page(form, items, refused)
+    return new_page(form, items)
+
+
+def new_page(form: Form, items: list[CatalogueItem], refused: limits.Refused | None = None) -> Response:
+    """The sign-up form with what was typed; after too many tries with the time to wait."""
+    if refused:
+        form.fail("email", _("Too many tries. Try again in %(time)s.", time=in_words(refused.wait)))
+    response = page(
         "account/new.html",
-        status=422 if form.errors else 200,
+        status=429 if refused else 422 if form.errors else 200,
         form=form,
         items=items,
         countries=i18n.countries(portal().market.countries),
     )
+    if refused:
+        response.headers["Retry-After"] = str(refused.wait)
+    return response
 
 
 @bp.get("/account/check-mail")
@@ -131,7 +145,7 @@ def password_sentence(why: str) -> str:
 def login() -> BaseResponse:
     """Log in, and on to where one wanted to go."""
     onward = own_path(request.values.get("next", "")) or url_for("site.home")
-    if request.method != "POST" and current_user.is_authenticated:
+    if request.method != "POST" and current_user.is_authenticated and not portal().demo:
         return see_other(onward)
     form = Form(request.form)
     if request.method == "POST":
@@ -235,7 +249,7 @@ def save_profile() -> BaseResponse:
     accounts.change_profile(me(), name, language, business)
     i18n.use(language)
     flash(_("Your data are saved."), "good")
-    return see_other(url_for(".profile"))
+    return speaking(language, see_other(url_for(".profile")))
 
 
 @bp.post("/account/old-email")

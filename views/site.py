@@ -136,7 +136,11 @@ def language() -> BaseResponse:
         abort(400)
     if current_user.is_authenticated:
         accounts.set_language(me(), chosen)
-    response = see_other(own_path(request.form.get("next", "")) or url_for(".home"))
+    return speaking(chosen, see_other(own_path(request.form.get("next", "")) or url_for(".home")))
+
+
+def speaking(chosen: str, response: BaseResponse) -> BaseResponse:
+    """The answer after which this browser is spoken to in the language that was chosen by hand."""
     response.set_cookie("language", chosen, max_age=A_YEAR, httponly=True, samesite="Lax", secure=portal().secure)
     return response
 

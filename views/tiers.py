@@ -140,8 +140,9 @@ def methods() -> tuple[str, ...]:
 
 
 def payment_countries(market: Market) -> tuple[str, ...]:
-    """Where a payment may come from: the market's countries first, then the rest of SEPA, then anywhere else."""
-    return (*market.countries, *sorted(vat.SEPA - set(market.countries), key=i18n.country), ELSEWHERE)
+    """Where a payment may come from: the home country first, then SEPA by name, then anywhere else."""
+    home = market.countries[0]
+    return (*dict(i18n.countries((home, *vat.SEPA - {home}))), ELSEWHERE)
 
 
 def country_name(code: str) -> str:
