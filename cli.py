@@ -252,7 +252,7 @@ def work(portal: Settings, stop: threading.Event) -> None:
                     summary = due.run(portal, clock.today(portal.market.timezone, portal.demo), now)
                     if needs_a_person(summary):
                         log.warning("due needs a person: %s", json.dumps(summary))
-                counts = mail.deliver(portal, now)
+                counts = mail.deliver(portal, clock.now())
                 if counts["retried"] or counts["dead"]:
                     log.warning("mail: %s", json.dumps(counts))
         except Exception:

@@ -88,12 +88,13 @@ def template_gettext(evaluating: EvalContext, message: str, /, **values: object)
     """gettext for templates: what fills the places is escaped where the template escapes."""
     if not evaluating.autoescape:
         return gettext(message, **values)
-    return filled(language(), message, **values) if values else plain_markup(language(), message)
+    return open_markup(language(), message) % values if values else plain_markup(language(), message)
 
 
-@lru_cache(maxsize=4096, typed=True)  # typed: a text to be escaped is not its marked-up twin
-def filled(code: str, message: str, /, **values: object) -> Markup:
-    return Markup(sentence(code, message)) % values
+@lru_cache(maxsize=4096)
+def open_markup(code: str, message: str) -> Markup:
+    """A sentence as markup, its places still open: what goes in will be escaped."""
+    return Markup(sentence(code, message))
 
 
 @pass_eval_context
@@ -101,12 +102,7 @@ def template_ngettext(evaluating: EvalContext, one: str, many: str, n: int, /, *
     """ngettext for templates, escaping as template_gettext does."""
     if not evaluating.autoescape:
         return ngettext(one, many, n, **values)
-    return filled_plural(language(), one, many, n, **{"n": number(n), **values})
-
-
-@lru_cache(maxsize=4096, typed=True)
-def filled_plural(code: str, one: str, many: str, n: int, /, **values: object) -> Markup:
-    return Markup(catalogue(code).ngettext(one, many, n)) % values
+    return Markup(catalogue(language()).ngettext(one, many, n)) % {"n": number(n), **values}
 
 
 def number(value: int | Decimal) -> str:

@@ -399,6 +399,7 @@ class Invoice(Base):
     vat_rate = IntegerField(constraints=[whole("vat_rate")])  # percent
     issued_on = DateField(constraints=[day("issued_on")])
     due_on = DateField(constraints=[day("due_on")])
+    dunned_from = DateField(constraints=[day("dunned_from")])  # the due date, or the day a card was given up
     period_from = DateField(constraints=[day("period_from")])
     period_to = DateField(constraints=[day("period_to")])
     reference = TextField(unique=True)  # ISO 11649
@@ -427,7 +428,7 @@ class Invoice(Base):
 
 
 # What may change on an issued invoice; everything else is frozen by the triggers of migration 0001
-INVOICE_MUTABLE = ("status", "paid", "paid_on", "method", "card_id")
+INVOICE_MUTABLE = ("status", "paid", "paid_on", "method", "card_id", "dunned_from")
 
 
 class Payment(Base):

@@ -83,6 +83,7 @@ CREATE TABLE "invoice" (
   "vat_rate" INTEGER NOT NULL CHECK (vat_rate = CAST(vat_rate AS INTEGER) AND vat_rate >= 0),
   "issued_on" DATE NOT NULL CHECK (issued_on IS NULL OR CAST(issued_on AS TEXT) LIKE '____-__-__'),
   "due_on" DATE NOT NULL CHECK (due_on IS NULL OR CAST(due_on AS TEXT) LIKE '____-__-__'),
+  "dunned_from" DATE NOT NULL CHECK (dunned_from IS NULL OR CAST(dunned_from AS TEXT) LIKE '____-__-__'),
   "period_from" DATE NOT NULL CHECK (period_from IS NULL OR CAST(period_from AS TEXT) LIKE '____-__-__'),
   "period_to" DATE NOT NULL CHECK (period_to IS NULL OR CAST(period_to AS TEXT) LIKE '____-__-__'),
   "reference" TEXT NOT NULL,

@@ -231,7 +231,7 @@ def user_of(email: str) -> User | None:
 
 def send_or_undo(user: User | None, settings: Settings, now: dt.datetime) -> None:
     """Mail the link; without a user the same work is done for somebody else and undone: time must not tell."""
-    stand_in = User.select().first()
+    stand_in = User.select().where(User.disabled_at.is_null()).first()  # a closed account's address takes no mail
     with db.atomic() as attempt:
         to = user or stand_in
         if to:

@@ -117,5 +117,5 @@ def numbers_in(text: str, series: str) -> set[str]:
     """
     gap = r"[\s/._-]*"
     name = gap.join(re.escape(part) for part in series.split("-"))
-    pattern = re.compile(rf"(?<![0-9A-Z]){name}{gap}(\d{{4}})[\s/._-]+(\d{{1,6}})(?![0-9A-Z])", re.IGNORECASE)
+    pattern = re.compile(rf"(?<![0-9A-Z])(?<!DEMO-){name}{gap}(\d{{4}})[\s/._-]+(\d{{1,6}})(?![0-9A-Z])", re.IGNORECASE)
     return {f"{series}-{year}-{int(running):06d}" for year, running in pattern.findall(text)}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from i18n import folded
 from i18n import gettext as _
 from i18n import points as points_text
 from models import CatalogueItem, db
@@ -148,22 +148,17 @@ def kinds() -> dict[str, str]:
     }
 
 
-def folded(text: str) -> str:
-    """Without case and accents, for comparing what people type."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-
-
 def bare(text: str) -> str:
     """Letters and digits only: `2470` finds 24-70mm."""
     return "".join(c for c in text if c.isalnum())
 
 
 def find(query: str = "") -> list[CatalogueItem]:
-    """The items on offer whose name holds every word of `query`, in any order; all of them for an empty query."""
-    words = folded(query).split()
+    """The items on offer whose name or kind holds every word of `query`, in any order; all for an empty query."""
+    words, kind = folded(query).split(), kinds()
     found = []
     for item in CatalogueItem.offered():
-        name = folded(f"{item.name} {item.key}")  # the key too: `mk2` finds Mark II
+        name = folded(f"{item.name} {item.key} {kind[item.kind]}")  # the key too: `mk2` finds Mark II
         if all(word in name or (bare(word) and bare(word) in bare(name)) for word in words):
             found.append(item)
     return found

@@ -257,9 +257,9 @@ def days_ahead(settings: Settings, today: dt.date) -> dict[str, dt.date]:
     for name, late in (("due", 0), ("suspend", terms.suspend_days), ("cancel", terms.cancel_days)):
         methods = ("card", "transfer") if name == "due" else ("transfer",)  # a card is ours to collect
         first: dt.date | None = (
-            Invoice.select(fn.MIN(Invoice.due_on))
+            Invoice.select(fn.MIN(Invoice.dunned_from))
             .where(Invoice.status == "open", Invoice.kind == "invoice", Invoice.method.in_(methods))
-            .where(Invoice.due_on > today - dt.timedelta(days=late))
+            .where(Invoice.dunned_from > today - dt.timedelta(days=late))
             .scalar()
         )
         if first:

@@ -66,7 +66,7 @@ def run(settings: Settings, today: dt.date, now: dt.datetime, dry_run: bool = Fa
             for outcome in work(this, step):
                 summary[outcome] = summary.get(outcome, 0) + 1
         summary |= prune(this)
-        summary["mail"] = mail.deliver(settings, now)
+        summary["mail"] = mail.deliver(settings, clock.now())  # charges took their time: a lease begins now
     finally:
         Lease.delete().where(Lease.name == "due", Lease.holder == this.holder).execute()
     return summary | {"unclear": charging.unclear(this.gateway)}
@@ -119,7 +119,7 @@ def charge(this: Run, invoice_id: int) -> str:
 
 
 def overdue(this: Run, at_least: int, below: int) -> list[Invoice]:
-    """Open transfer invoices between `at_least` and `below` days past their due date, oldest first.
+    """Open transfer invoices that were waited for at least `at_least` and less than `below` days, oldest first.
 
     A card invoice is ours to collect; when the card fails for good, it becomes one that waits for a transfer.
     """
@@ -127,14 +127,14 @@ def overdue(this: Run, at_least: int, below: int) -> list[Invoice]:
         Invoice.select(Invoice, Membership)
         .join(Membership)
         .where(Invoice.status == "open", Invoice.method == "transfer", Invoice.kind == "invoice")
-        .where(Invoice.due_on <= this.days_ago(at_least), Invoice.due_on > this.days_ago(below))
+        .where(Invoice.dunned_from <= this.days_ago(at_least), Invoice.dunned_from > this.days_ago(below))
         .order_by(Invoice.id)
     )
 
 
 def reminder_key(this: Run, invoice: Invoice) -> str:
     """The key of the reminder that `invoice` has come to: the last of the market's days that has passed."""
-    late = (this.today - invoice.due_on).days
+    late = (this.today - invoice.dunned_from).days
     reached = max(days for days in this.settings.market.terms.reminder_days if days <= late)
     return f"reminder:{invoice.number}:{reached}"
 
@@ -160,8 +160,8 @@ def remind(this: Run, invoice_id: int) -> str:
             "reminder",
             reminder_key(this, invoice),
             days=(this.today - invoice.due_on).days,
-            suspend_on=invoice.due_on + dt.timedelta(days=terms.suspend_days),
-            cancel_on=invoice.due_on + dt.timedelta(days=terms.cancel_days),
+            suspend_on=invoice.dunned_from + dt.timedelta(days=terms.suspend_days),
+            cancel_on=invoice.dunned_from + dt.timedelta(days=terms.cancel_days),
         )
     return "reminded"
 
@@ -182,7 +182,7 @@ def suspend(this: Run, invoice_id: int) -> str:
             invoice,
             "suspended",
             f"suspended:{invoice.number}",
-            cancel_on=invoice.due_on + dt.timedelta(days=this.settings.market.terms.cancel_days),
+            cancel_on=invoice.dunned_from + dt.timedelta(days=this.settings.market.terms.cancel_days),
         )
     return "suspended"
 

@@ -63,6 +63,15 @@ def load_faq(language: str, market: Market) -> tuple[Section, ...]:
     return read_faq(language, tuple(placeholders(language, market).items()))
 
 
+def title(anchor: str, language: str, market: Market) -> str:
+    """The question behind an anchor, for a link to its answer. Raises KeyError if there is none."""
+    for section in load_faq(language, market):
+        for question in section.questions:
+            if question.anchor == anchor:
+                return question.question
+    raise KeyError(anchor)
+
+
 @lru_cache(maxsize=8)
 def read_faq(language: str, values: tuple[tuple[str, str], ...]) -> tuple[Section, ...]:
     """Reads and parses the file once per language and set of values."""

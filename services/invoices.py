@@ -79,6 +79,7 @@ def issue(
         vat_rate=rule.percent,
         issued_on=today,
         due_on=due_day(market, today),
+        dunned_from=due_day(market, today),
         period_from=membership.starts_on,
         period_to=membership.ends_on,
         reference=rf_reference(number),
@@ -199,17 +200,17 @@ def book(invoice: Invoice, amount: int, on: dt.date, actor: str) -> None:
     if invoice.status == "open" and invoice.rest <= 0:
         invoice.status = "paid"
         invoice.paid_on = on
-        memberships.reinstate(invoice.membership_id, actor)
+        memberships.reinstate(invoice.membership, actor, on)
     Invoice.update(paid=invoice.paid, status=invoice.status, paid_on=invoice.paid_on).where(
         Invoice.id == invoice.id
     ).execute()
     audit.record(actor, "invoice.booked", f"invoice {invoice.number}", amount=amount, status=invoice.status)
 
 
-def ask_for_transfer(invoice: Invoice) -> None:
-    """The card could not be charged: from now on the invoice waits for a bank transfer."""
-    Invoice.update(method="transfer").where(Invoice.id == invoice.id).execute()
-    invoice.method = "transfer"
+def ask_for_transfer(invoice: Invoice, today: dt.date) -> None:
+    """The card could not be charged: the invoice waits for a transfer, and its days of dunning count from here."""
+    invoice.method, invoice.dunned_from = "transfer", max(today, invoice.due_on)
+    Invoice.update(method=invoice.method, dunned_from=invoice.dunned_from).where(Invoice.id == invoice.id).execute()
 
 
 def notify(settings: Settings, invoice: Invoice, name: str, key: str, **own: Any) -> None:

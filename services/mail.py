@@ -41,6 +41,12 @@ Counts = dict[str, int]
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
+def dead() -> list[OutboxMail]:
+    """The latest hundred mails that were given up, newest first: an operator must look at them."""
+    query = OutboxMail.select().where(OutboxMail.dead_at.is_null(False)).order_by(OutboxMail.id.desc())
+    return list(query.limit(100))
+
+
 def queue(settings: Settings, key: str, name: str, to: str, language: str, **context: object) -> None:
     """Write the mail `templates/mail/<name>` for `to` into the outbox; a key that is there already changes nothing.
 

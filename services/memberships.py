@@ -96,9 +96,12 @@ def suspend(membership_id: int) -> bool:
     return move(membership_id, ("active",), "suspended", "due")
 
 
-def reinstate(membership_id: int, actor: str) -> bool:
-    """Paid: a suspended membership is active again at once."""
-    return move(membership_id, ("suspended",), "active", actor)
+def reinstate(membership: Membership, actor: str, on: dt.date) -> bool:
+    """Paid: a suspended membership is active again at once, and a cancelled one if its term is not over on `on`."""
+    others = Membership.running().where(Membership.account == membership.account_id, Membership.id != membership.id)
+    if membership.ends_on < on or others.exists():
+        return False
+    return move(membership.id, ("suspended", "cancelled"), "active", actor)
 
 
 def cancel(membership_id: int) -> bool:

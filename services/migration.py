@@ -138,6 +138,8 @@ def prove(link: MailLink, now: dt.datetime) -> None:
     """The old address is the customer's. A second press changes nothing."""
     account = link.user.account
     with db.atomic():
+        if account:
+            products.lock(account)  # as set_old_email does, or PostgreSQL finds a deadlock
         used = MailLink.update(used_at=now).where(MailLink.id == link.id, MailLink.used_at.is_null()).execute()
         if used and account:
             still = (Account.id == account.id) & (Account.old_email == link.email)

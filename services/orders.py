@@ -6,6 +6,8 @@ The order's key is in its address. Placing it is one transaction; nothing before
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import secrets
 
 from peewee import IntegrityError
@@ -32,16 +34,20 @@ class AlreadyMember(Exception):
     """The account has a running membership; there is never a second one."""
 
 
+class InvoiceOpen(Exception):
+    """An ended membership was never paid: no new one before that; `number` names the invoice."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class CardMissing(Exception):
     """The order is to be paid by card and no card was saved for it."""
 
 
-class SumChanged(Exception):
-    """The sum is no longer the one the customer agreed to; `gross` is the present one, in minor units."""
-
-    def __init__(self, gross: int) -> None:
-        super().__init__(f"the sum is {gross} now")
-        self.gross = gross
+class OrderChanged(Exception):
+    """The sum, the buyer or the method is no longer what the customer agreed to on the check page."""
 
 
 def eligible(account: Account, tier_key: str, market: Market) -> tiers.Offer:
@@ -53,6 +59,9 @@ def eligible(account: Account, tier_key: str, market: Market) -> tiers.Offer:
         raise NoSuchTier(tier_key)
     if account.membership():
         raise AlreadyMember
+    owed = Invoice.of(account).where(Invoice.status == "open").first()
+    if owed:
+        raise InvoiceOpen(owed.number)
     offer = tiers.offer_of(tier_key, account.points(), account.product_count(), market)
     if offer is None or not offer.unlocked:
         raise TierLocked(offer) if offer else NoSuchTier(tier_key)
@@ -61,6 +70,8 @@ def eligible(account: Account, tier_key: str, market: Market) -> tiers.Offer:
 
 def find(account: Account, tier_key: str, key: str) -> Order | None:
     """The account's own order; nobody else's."""
+    if not key:
+        return None
     found: Order | None = Order.get_or_none(Order.account == account, Order.tier == tier_key, Order.key == key)
     return found
 
@@ -104,6 +115,12 @@ def price_of(order: Order, market: Market) -> vat.Price:
     return vat.price(tier, vat.vat_rule(market, order.billing["country"], order.billing["vat_id"]))
 
 
+def fingerprint(order: Order) -> str:
+    """Tells whether an order is still what a page showed: who pays, how, and who is billed."""
+    said = json.dumps([order.tier, order.method, order.billing], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
 def saved_card(settings: Settings, order: Order, ref: str) -> payments.SavedMethod | None:
     """The card the gateway saved for this order under `ref`; None if none was, or it is another order's. Only reads."""
     gateway = payments.gateway(settings)
@@ -117,12 +134,12 @@ def place(
     """Make the membership and its invoice, with the mails that tell of them, in one transaction.
 
     Sent again, returns the same membership. `ref` is the saved card's, `agreed` the gross sum the customer was shown.
-    Raises CardMissing, SumChanged, NoSuchTier, AlreadyMember, TierLocked, invoices.IssuedOutOfOrder.
+    Raises CardMissing, OrderChanged, NoSuchTier, AlreadyMember, TierLocked, invoices.IssuedOutOfOrder.
     """
     method = saved_card(settings, order, ref) if order.method == "card" else None
     try:
         with db.atomic():
-            return place_locked(settings, user, order.id, method, agreed, today, now)
+            return place_locked(settings, user, order, method, agreed, today, now)
     except IntegrityError:
         placed = membership_of(order.id)  # another tab placed it at the same moment
         if placed is None:
@@ -133,23 +150,22 @@ def place(
 def place_locked(
     settings: Settings,
     user: User,
-    order_id: int,
+    seen: Order,
     method: payments.SavedMethod | None,
     agreed: int,
     today: dt.date,
     now: dt.datetime,
 ) -> Membership:
     """`place` inside its transaction: the account's row is held, so an account's orders come one after the other."""
-    order = Order.get_by_id(order_id)
-    account: Account = order.account
+    account: Account = seen.account
     products.lock(account)
-    placed = membership_of(order_id)
+    order = Order.get_by_id(seen.id)
+    placed = membership_of(order.id)
     if placed:
         return placed
     offer = eligible(account, order.tier, settings.market)
-    gross = price_of(order, settings.market).gross
-    if gross != agreed:
-        raise SumChanged(gross)
+    if price_of(order, settings.market).gross != agreed or fingerprint(order) != fingerprint(seen):
+        raise OrderChanged
     if order.method == "card" and method is None:
         raise CardMissing
     card = keep_card(settings, account, method, now) if order.method == "card" and method else None

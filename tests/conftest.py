@@ -21,8 +21,10 @@ from flask.testing import FlaskClient
 from peewee import QueryEvent
 from werkzeug.test import TestResponse
 
+import cli
 import config
 import database
+import i18n
 import models
 from services import clock as portal_clock
 from tests.page import parse
@@ -41,6 +43,12 @@ class MakeApp(Protocol):
     """make_app(market="hu", demo=False, **any field of config.Settings)."""
 
     def __call__(self, market: str = "hu", demo: bool = False, **fields: Any) -> Flask: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def translations() -> None:
+    """A fresh clone has no messages.mo, an edited one an old one."""
+    cli.compile_translations(i18n.FOLDER)
 
 
 # --- one empty, migrated database per test ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from config import Settings
 from models import ALL, Invoice, Lease, Membership, Order, OutboxMail, Payment, User, db
 from services import banking, due, invoices, mail, orders, payments
+from services import clock as portal_clock
 from services.payments import Outcome, charging
 from tests.money_kit import BILLING, DUE, NOW, TODAY, Bank, account_of, bank, customer, join
 
@@ -154,6 +155,65 @@ def test_soft_decline_is_tried_three_times_more_then_a_transfer_is_asked_for(mad
     assert Invoice.get().method == "transfer"
     assert len(mails("declined:")) == 4
     assert bank.debits == []
+
+
+def test_a_card_given_up_is_dunned_from_that_day(made: Settings, bank: Bank) -> None:
+    join(made, customer(1000), method="card")
+    bank.answers = [SOFT] * 9
+    happened: dict[str, list[int]] = {}
+    for after in range(70):
+        summary = run(made, after)
+        for what in ("reminded", "suspended", "cancelled"):
+            happened.setdefault(what, []).extend([after] if summary.get(what) else [])
+    assert happened == {"reminded": [10, 16, 23], "suspended": [23], "cancelled": [69]}  # given up on the 9th day
+
+
+def test_a_card_that_fails_late_is_not_cancelled_in_the_same_run(made: Settings, bank: Bank) -> None:
+    join(made, customer(1000), method="card")
+    bank.answers = [HARD]
+    summary = run(made, 61)
+    assert (summary["declined"], "cancelled" in summary, "suspended" in summary) == (1, False, False)
+
+
+def test_a_decline_of_an_invoice_paid_meanwhile_asks_for_nothing(made: Settings, bank: Bank) -> None:
+    _, invoice = join(made, customer(1000), method="card")
+    bank.answers = [HARD]
+
+    def pay() -> None:
+        banking.receive(made, "k", DUE, invoice.gross, "HUF", invoice.reference, NOW)
+
+    bank.on_charge = pay
+    run(made, 0)
+    assert (Invoice.get().status, Invoice.get().method) == ("paid", "card")
+    assert mails("declined:") == []
+
+
+def test_mail_is_leased_from_the_moment_it_is_taken_up(
+    settings: Any, connected: Any, clock: Any, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = settings()
+    join(made, customer(1000), method="card")
+    bank.on_charge = lambda: clock.forward(seconds=90)  # longer than a lease
+    second: list[Any] = []
+
+    def connect(*_: Any) -> Any:
+        second.extend(mail.claim(portal_clock.now(), 100))
+        raise OSError("no server")
+
+    monkeypatch.setattr(mail, "connect", connect)
+    due.run(made, DUE, portal_clock.now())
+    assert second == []
+
+
+def test_nobody_joins_again_on_an_unpaid_invoice(made: Settings, bank: Bank) -> None:
+    user = customer(1000)
+    _, invoice = join(made, user)
+    run(made, 14)
+    run(made, 60)
+    with pytest.raises(orders.InvoiceOpen):
+        join(made, user)
+    banking.receive(made, "late", day(61), invoice.gross, "HUF", invoice.reference, NOW)
+    assert Membership.get().status == "active"
 
 
 def test_soft_decline_may_turn(made: Settings, bank: Bank) -> None:

@@ -123,6 +123,7 @@ def invoice(connected: Database) -> Invoice:
     made: Invoice = Invoice.create(
         number="CPS-2026-000001", account=account, membership=membership, method="transfer", currency="HUF",
         net=100_000, vat=27_000, gross=127_000, vat_category="S", vat_rate=27, issued_on=today, due_on=today,
+        dunned_from=today,
         period_from=today, period_to=today, reference="RF18000001", seller={}, buyer={}, lines=[],
     )  # fmt: skip
     return made

@@ -356,3 +356,12 @@ def test_drafts_are_pruned_orders_are_not(settings: Any, connected: Any) -> None
     assert orders.prune(NOW + dt.timedelta(days=29)) == 0
     assert orders.prune(NOW + dt.timedelta(days=31)) == 1
     assert Order.select().count() == 1
+
+
+def test_an_order_changed_in_another_tab_is_not_placed_unseen(settings: Any, connected: Any) -> None:
+    made, user = settings(), customer(1000)
+    shown = orders.draft(account_of(user), "gold", "transfer", "HU", BILLING, NOW)
+    orders.draft(account_of(user), "gold", "transfer", "HU", {**BILLING, "company": "Másik Kft."}, NOW, shown)
+    with pytest.raises(orders.OrderChanged):
+        orders.place(made, user, shown, "", orders.price_of(shown, made.market).gross, TODAY, NOW)
+    assert Invoice.select().count() == 0

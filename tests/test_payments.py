@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from typing import Any
 
@@ -137,8 +138,17 @@ def test_money_brings_a_suspended_membership_back_at_once(made: Settings, invoic
     assert Membership.get().status == "active"
 
 
-def test_cancelled_membership_stays_cancelled(made: Settings, invoice: Invoice) -> None:
+def test_late_money_brings_a_cancelled_membership_back(made: Settings, invoice: Invoice) -> None:
     memberships.cancel(invoice.membership_id)
+    assert receive(made, 101_472, invoice.reference, key="b1").verdict == "partial"
+    assert Membership.get().status == "cancelled"
+    assert receive(made, 1, invoice.reference, key="b2").verdict == "paid"
+    assert Membership.get().status == "active"
+
+
+def test_money_after_the_term_brings_nothing_back(made: Settings, invoice: Invoice) -> None:
+    memberships.cancel(invoice.membership_id)
+    Membership.update(ends_on=TODAY - dt.timedelta(days=1)).execute()
     assert receive(made, 101_473, invoice.reference).verdict == "paid"
     assert Membership.get().status == "cancelled"
 

@@ -57,7 +57,11 @@ def install(app: Flask) -> None:
 
     @login.user_loader
     def load_user(token: str) -> User | None:
-        return sessions.load(token, clock.now())
+        now = clock.now()
+        user = sessions.load(token, now)
+        if user:
+            sessions.seen(user.session, now)
+        return user
 
     @login.unauthorized_handler
     def unauthorized() -> BaseResponse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from babel.dates import format_skeleton
 from flask import Blueprint, Response, abort, flash, redirect, request, url_for
@@ -34,8 +33,9 @@ NEW_ROW: Also = (("product-list", "new_product", "afterbegin"), "list_heading")
 @bp.get("/products", endpoint="products")
 @customer_required
 def product_list() -> Response:
-    """The list; by htmx also the items that match the typed letters, and what a chosen one would bring."""
-    also: Also = {"item_field": ("points_meter", "status"), "points_meter": ("status",)}.get(
+    """The list; by htmx also the items that match the typed letters, what a chosen one would bring, or a refresh."""
+    changed: Also = ("status",) if request.args.get("item") else ("invitation", "tier_grid")
+    also: Also = {"item_field": ("points_meter", "status"), "points_meter": changed}.get(
         wants_fragment("item_field", "points_meter"), ()
     )
     return show_list(Form(request.args, country=my_account().country), also)
@@ -345,8 +345,8 @@ def old_account() -> dict[str, Any]:
 
 def grid_of_this_page(product_count: int | None = None) -> dict[str, Any]:
     """The grid beneath the list, with its switch as the page's address has it (htmx tells the address)."""
-    asked = request.query_string.decode() or urlsplit(request.headers.get("HX-Current-URL", "")).query
-    corporate = parse_qs(asked).get("corporate", [""])[-1] == "on"
+    address = request.headers.get("HX-Current-URL", "").partition("?")[2]
+    corporate = request.args.get("corporate") == "on" if request.args else "corporate=on" in address.split("&")
     return grid_context(my_account(), corporate, product_count, grid_url=url_for(".products"), grid_heading="h2")
 
 

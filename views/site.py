@@ -17,8 +17,9 @@ import i18n
 from i18n import gettext as _
 from market import LANGUAGES
 from models import CatalogueItem, db
-from services import accounts, catalogue, migration, tiers, vat
-from services.faq import load_faq
+from services import accounts, catalogue, mail, migration, tiers, vat
+from services.faq import load_faq, title
+from services.payments import charging
 from views.access import own_path
 from views.forms import Form
 from views.rendering import Also, me, page, portal, see_other, wants_fragment
@@ -54,7 +55,7 @@ def home() -> Response:
     """For a visitor what this is, with the calculator; for a customer the four steps and the one next thing."""
     account = me().account if current_user.is_authenticated else None
     if current_user.is_authenticated and account is None:
-        return page("site/operator.html")
+        return page("site/operator.html", mails=mail.dead(), zone=portal().market.timezone)
     if account is None:
         return page("site/home.html", **calculator([], corporate=False))
     market = portal().market
@@ -65,6 +66,7 @@ def home() -> Response:
         progress=progress,
         step=accounts.next_step(progress, market.invited_at, waiting),
         tier=market.tier(progress.membership.tier) if progress.membership else None,
+        retry_on=charging.next_try(progress.invoice) if progress.invoice else None,
     )
 
 
@@ -80,10 +82,11 @@ def points() -> Response:
     switched = bool(wants_fragment("tier_grid"))
     added = bool(request.args.get("add"))
     sentence = on_view(context["standing"]) if switched else said(context["list"], removed, added)
-    also: Also = ("status",) if switched else ("points_meter", "tier_grid", "status")
+    refreshed = bool(wants_fragment("points_meter"))  # coming back to the tab
+    also: Also = ("status",) if switched else ("tier_grid",) if refreshed else ("points_meter", "tier_grid", "status")
     return page(
-        "site/points.html", "calculator", "tier_grid", also=also, sentence=sentence, status_line=sentence,
-        removed=removed, **context,
+        "site/points.html", "calculator", "tier_grid", "points_meter", also=also, sentence=sentence,
+        status_line=sentence, removed=removed, **context,
     )  # fmt: skip
 
 
@@ -124,6 +127,12 @@ def said(chosen: Picked, removed: str | None, added: bool) -> str:
 def faq() -> Response:
     """The detailed FAQ (source document, last line)."""
     return page("site/faq.html", sections=load_faq(i18n.language(), portal().market), html=Markup)
+
+
+@bp.app_template_global()
+def faq_title(anchor: str) -> str:
+    """The question behind an anchor, where a page links to its answer."""
+    return title(anchor, i18n.language(), portal().market)
 
 
 @bp.route("/language", methods=["GET", "POST"])

@@ -16,7 +16,7 @@ from services import accounts, clock, invoices, memberships, orders, payments, t
 from views.access import customer_required
 from views.delivery import no_store
 from views.forms import Form
-from views.rendering import me, my_account, page, portal, see_other, today
+from views.rendering import me, my_account, page, portal, see_other, today, wants_fragment
 
 bp = Blueprint("tiers", __name__)
 
@@ -53,11 +53,12 @@ def grid_context(
 def grid() -> Response:
     """Every tier, available or with the points that are missing (source document 3)."""
     context = grid_context(my_account(), request.args.get("corporate") == "on")
+    refreshed = wants_fragment("points_meter") != ""  # coming back to the tab; the switch asks for the grid alone
     return page(
         "tiers/tiers.html",
         "tier_grid",
         "points_meter",
-        also=("status",),
+        also=("tier_grid",) if refreshed else ("status",),
         status_line=on_view(context["standing"]),
         **context,
     )
@@ -209,11 +210,13 @@ def place(found: Order, form: Form) -> BaseResponse:
     ref, gross = form.values.get("ref", ""), form.values.get("gross", "")
     agreed = int(gross) if gross.isascii() and gross.isdigit() and len(gross) < 16 else 0
     try:
+        if form.values.get("seen") != orders.fingerprint(found):
+            raise orders.OrderChanged
         orders.place(portal(), me(), found, ref, agreed, today(), clock.now())
     except orders.CardMissing:
         form.fail("action", _("No card was saved for this order. Give a card, or pay by bank transfer."))
-    except orders.SumChanged:
-        form.fail("action", _("The sum has changed meanwhile. Check it below, then order."))
+    except orders.OrderChanged:
+        form.fail("action", _("The order has changed meanwhile. Check it below, then order."))
     except invoices.IssuedOutOfOrder:
         form.fail("action", _("The invoice cannot be issued with today's date. Nothing was ordered; ask the helpdesk."))
     else:
@@ -232,6 +235,7 @@ def check_page(found: Order, ref: str, form: Form | None = None, status: int = 2
         membership=None,
         tier=market.tier(found.tier),
         price=orders.price_of(found, market),
+        seen=orders.fingerprint(found),
         rule=vat.vat_rule(market, found.billing["country"], found.billing["vat_id"]),
         due_on=invoices.due_day(market, today()),
         card=orders.saved_card(portal(), found, ref) if found.method == "card" else None,
@@ -293,3 +297,9 @@ def locked(error: orders.TierLocked) -> Response:
 def already_member(_error: orders.AlreadyMember) -> BaseResponse:
     flash(_("You are a member already; this is your membership."), "amber")
     return see_other(url_for("billing.membership"))
+
+
+@bp.errorhandler(orders.InvoiceOpen)
+def still_owing(error: orders.InvoiceOpen) -> BaseResponse:
+    flash(_("Invoice %(number)s is still open. Pay it first; then you can join again.", number=error.number), "amber")
+    return see_other(url_for("billing.invoice", number=error.number))

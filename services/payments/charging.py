@@ -119,11 +119,11 @@ def settle(settings: Settings, payment_id: int, outcome: Outcome, today: dt.date
         if outcome.state == "paid":
             invoices.book(invoice, payment.amount, today, "due")
             invoices.notify(settings, invoice, "card-charged", f"charged:{payment.key}", amount=payment.amount)
-        elif outcome.state in ("declined", "action"):
+        elif outcome.state in ("declined", "action") and invoice.status == "open":
             tried = Payment.select().where(Payment.invoice == invoice, Payment.method == "card").count()
             again = retry_on(tried, payment.on) if outcome.state == "declined" and outcome.retry else None
             if again is None:
-                invoices.ask_for_transfer(invoice)
+                invoices.ask_for_transfer(invoice, today)
             invoices.notify(
                 settings, invoice, "card-declined", f"declined:{payment.key}", retry_on=again, code=outcome.code
             )
