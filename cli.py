@@ -216,9 +216,12 @@ def needs_a_person(summary: dict[str, Any]) -> bool:
 
 
 @click.command("send-mail")
+@click.option("--again", is_flag=True, help="First give those that were given up another row of tries.")
 @on_the_database
-def send_mail() -> None:
+def send_mail(again: bool) -> None:
     """Send the mails that wait. `flask worker` and `flask due` do it too."""
+    if again:
+        mail.revive(clock.now())
     total = {"sent": 0, "retried": 0, "dead": 0}
     while True:
         counts = mail.deliver(settings(), clock.now())
@@ -274,6 +277,8 @@ def receive_transfer(reference: str, amount: str, day: dt.datetime | None, key: 
     """Book a bank transfer that arrived. The same command twice books once; tell apart equal transfers by --key."""
     currency = settings().market.currency
     received_on = day.date() if day else today()
+    if received_on > today():
+        raise click.ClickException(f"{received_on} is still to come.")
     minor = to_minor(amount, currency)
     key = key or f"cli {received_on} {minor} {reference}"
     if BankEntry.select().where(BankEntry.key == key).exists():

@@ -112,7 +112,7 @@ def migrate(database: Database) -> list[str]:
 
 
 def pending(database: Database) -> list[str]:
-    """Names of the migrations not yet applied: a portal that has any must not serve."""
+    """Names of the migrations not yet applied: the commands refuse to work while there are any."""
     opened = database.connect(reuse_if_open=True)
     try:
         return [migration.name for migration in Runner(database, str(MIGRATIONS)).status() if not migration.applied]

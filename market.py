@@ -271,11 +271,12 @@ def read_terms(r: Reader) -> Terms:
     if not days or not all(type(n) is int and 0 < n < 365 for n in days) or list(days) != sorted(set(days)):
         raise r.fail("terms.reminder_days", "must list days after the due date, rising")
     suspend = r.number("terms.suspend_days", 1, 365)
+    cancel = r.number("terms.cancel_days", max(suspend, *days) + 1, 730)
     return Terms(
         due_days=r.number("terms.due_days", 1, 120),
         reminder_days=days,
         suspend_days=suspend,
-        cancel_days=r.number("terms.cancel_days", suspend + 1, 730),
+        cancel_days=cancel,
         invoice_prefix=r.get(
             "terms.invoice_prefix",
             str,

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 import secrets
 from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_network
 from typing import Any
 
 from peewee import JOIN, Case, IntegrityError, Model, fn
@@ -127,7 +128,7 @@ def register(form: SignUp, ip: str, settings: Settings, now: dt.datetime) -> Non
 
     Raises limits.Refused beyond 20 sign-ups per `ip` and hour, or 5 mailed links per address and day.
     """
-    take(f"sign-up ip {ip}", 20, HOUR, now)
+    take(f"sign-up ip {line_of(ip)}", 20, HOUR, now)
     take(f"link {form.email}", 5, DAY, now)
     try:
         with db.atomic():
@@ -194,7 +195,7 @@ def request_reset(email: str, ip: str, settings: Settings, now: dt.datetime) -> 
 
     Raises limits.Refused beyond 5 mailed links per address and day, or 20 requests per `ip` and hour.
     """
-    take(f"reset ip {ip}", 20, HOUR, now)
+    take(f"reset ip {line_of(ip)}", 20, HOUR, now)
     take(f"link {email}", 5, DAY, now)
     user = user_of(email)
     with db.atomic():
@@ -352,10 +353,17 @@ def take_tries(email: str, ip: str, now: dt.datetime) -> list[str]:
     """Count a try before it is made; returns the keys to give back if it was right."""
     keys = [f"log-in {email}"]
     if ip:
-        take(f"log-in ip {ip}", 20, HOUR, now)
-        keys.append(f"log-in ip {ip}")
+        take(f"log-in ip {line_of(ip)}", 20, HOUR, now)
+        keys.append(f"log-in ip {line_of(ip)}")
     take(keys[0], 10, 15 * 60, now)
     return keys
+
+
+def line_of(ip: str) -> str:
+    """What one customer's line is known by: the IPv4 address, or the /64 that every IPv6 line has to itself."""
+    if ":" not in ip:
+        return ip
+    return str(ip_network(f"{ip.partition('%')[0]}/64", strict=False))
 
 
 def confirm(user: User, password: str, now: dt.datetime) -> None:
@@ -530,8 +538,9 @@ def close(user: User, password: str, now: dt.datetime) -> None:
         for product in Product.of(account):
             product.account = account
             products.remove(product, "mistake", user, now)
+        OutboxMail.delete().where(OutboxMail.recipient == account.old_email).execute()
         for person in User.select().where(User.account == account):
-            OutboxMail.delete().where(OutboxMail.recipient == person.email, OutboxMail.sent_at.is_null(False)).execute()
+            OutboxMail.delete().where(OutboxMail.recipient == person.email).execute()
             MailLink.delete().where(MailLink.user == person).execute()
             sessions.end_all(person)
             person.email, person.name, person.password_hash = f"closed-{person.id}@invalid", "", None

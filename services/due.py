@@ -21,6 +21,7 @@ from services.payments import Gateway, charging
 
 LEASE = dt.timedelta(minutes=5)  # longer than any one case takes; renewed before each
 FORGET_LINKS = dt.timedelta(days=30)
+FORGET_MAILS = dt.timedelta(days=800)  # longer than any cancel_days: a mail's key tells that it went out
 
 log = logging.getLogger("portal.due")
 
@@ -231,4 +232,5 @@ def prune(this: Run) -> dict[str, int]:
         "links_pruned": MailLink.delete().where(MailLink.expires_at < this.now - FORGET_LINKS).execute(),
         "buckets_pruned": limits.prune(epoch),
         "orders_pruned": orders.prune(this.now),
+        "mails_pruned": mail.prune(this.now - FORGET_MAILS),
     }

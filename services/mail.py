@@ -47,6 +47,18 @@ def dead() -> list[OutboxMail]:
     return list(query.limit(100))
 
 
+def revive(now: dt.datetime) -> int:
+    """Give every dead mail another row of tries, once the cause was mended; returns how many."""
+    again = OutboxMail.update(dead_at=None, attempts=0, due_at=now, leased_until=None)
+    return int(again.where(OutboxMail.dead_at.is_null(False)).execute())
+
+
+def prune(before: dt.datetime) -> int:
+    """Forget mails that were sent or given up before an instant; returns how many."""
+    done = OutboxMail.sent_at.is_null(False) | OutboxMail.dead_at.is_null(False)
+    return int(OutboxMail.delete().where(done, OutboxMail.created_at < before).execute())
+
+
 def queue(settings: Settings, key: str, name: str, to: str, language: str, **context: object) -> None:
     """Write the mail `templates/mail/<name>` for `to` into the outbox; a key that is there already changes nothing.
 
@@ -210,7 +222,8 @@ def send(server: smtplib.SMTP, sender: str, mail: OutboxMail, now: dt.datetime) 
         return bury(mail, now, str(error)), False
     except (OSError, smtplib.SMTPException) as error:
         return retry(mail, now, str(error)), True
-    return mark_sent(mail, now), False
+    note(mail, sent_at=now, error="", text="", html="")  # the links in it are nobody's business any more
+    return "sent", False
 
 
 def compose(mail: OutboxMail, sender: str) -> EmailMessage:

@@ -57,6 +57,7 @@
     var button = event.target.closest('[data-copy],[data-print]');
     if (!button) return;
     if (button.hasAttribute('data-print')) return w.print();
+    if (!navigator.clipboard) return; // plain http under a name: the text can be selected
     navigator.clipboard.writeText(button.getAttribute('data-copy')).then(function () {
       button.textContent = d.getElementById('status').textContent = button.getAttribute('data-done');
     });

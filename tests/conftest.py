@@ -30,6 +30,7 @@ from services import clock as portal_clock
 from tests.page import parse
 
 SERVER = os.environ.get("TEST_DATABASE", "")
+SECRET_KEY = "tests-only-" + "x" * 32
 FREEZES_AT = dt.datetime(2026, 11, 24, 9, 0, tzinfo=dt.UTC)
 
 
@@ -135,7 +136,7 @@ def settings(database_url: str) -> MakeSettings:
                 "PORTAL_DATABASE": database_url,
                 "PORTAL_MARKET": market,
                 "PORTAL_DEMO": "1" if demo else "0",
-                "PORTAL_SECRET_KEY": "tests-only-" + "x" * 32,
+                "PORTAL_SECRET_KEY": SECRET_KEY,
                 "PORTAL_BASE_URL": "http://127.0.0.1:5000" if demo else "https://portal.example.hu",
                 "PORTAL_SMTP_URL": "" if demo else "smtp://127.0.0.1:9",
             }

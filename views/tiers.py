@@ -293,6 +293,12 @@ def locked(error: orders.TierLocked) -> Response:
     )
 
 
+@bp.errorhandler(orders.NoSuchTier)
+def no_such_tier(_error: orders.NoSuchTier) -> Response:
+    """A tier that the market does not have, or no longer."""
+    abort(404)
+
+
 @bp.errorhandler(orders.AlreadyMember)
 def already_member(_error: orders.AlreadyMember) -> BaseResponse:
     flash(_("You are a member already; this is your membership."), "amber")
