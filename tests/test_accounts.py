@@ -506,6 +506,13 @@ def test_buckets_fill_again(app: Flask, client: FlaskClient, clock: Any) -> None
     assert log_in(client).status_code == 303
 
 
+def test_an_ipv6_line_is_counted_once_whatever_address_it_takes() -> None:
+    assert accounts.line_of("2001:db8:1:2::1") == accounts.line_of("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
+    assert accounts.line_of("2001:db8:1:3::1") != accounts.line_of("2001:db8:1:2::1")
+    assert accounts.line_of("fe80::1%eth0") == "fe80::/64"
+    assert accounts.line_of("192.0.2.1") == "192.0.2.1"
+
+
 def test_right_passwords_cost_nothing(app: Flask, clock: Any) -> None:
     member(app)
     for _n in range(25):

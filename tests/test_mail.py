@@ -286,6 +286,25 @@ def test_after_twelve_tries_a_mail_is_dead_and_audited(settings: MakeSettings, c
     assert mail.deliver(down, now()) == {"sent": 0, "retried": 0, "dead": 0}
 
 
+def test_dead_mails_get_another_row_of_tries_when_asked(portal: Settings, post: Post) -> None:
+    post.unknown.add("anna@example.com")
+    queue(portal)
+    assert mail.deliver(portal, now())["dead"] == 1
+    assert [dead.recipient for dead in mail.dead()] == ["anna@example.com"]
+    post.unknown.clear()
+    assert mail.revive(now()) == 1
+    assert mail.deliver(portal, now()) == {"sent": 1, "retried": 0, "dead": 0}
+    assert mail.dead() == []
+
+
+def test_what_was_sent_is_forgotten_but_not_that_it_was(portal: Settings, post: Post) -> None:
+    queue(portal)
+    mail.deliver(portal, now())
+    assert (only().text, only().html, bool(only().sent_at)) == ("", "", True)
+    queue(portal)  # the same key: once means once
+    assert OutboxMail.select().count() == 1
+
+
 def test_a_refused_recipient_is_dead_at_once_and_the_others_get_theirs(portal: Settings, post: Post) -> None:
     post.unknown.add("anna@example.com")
     queue(portal)

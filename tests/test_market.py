@@ -56,6 +56,11 @@ def test_a_wrong_entry_is_refused_with_its_line(tmp_path: Path, right: str, wron
         assert source.splitlines()[number - 1].startswith(key)
 
 
+def test_nobody_is_reminded_of_a_cancelled_membership(tmp_path: Path) -> None:
+    with pytest.raises(market.MarketError, match=r"terms\.cancel_days must be from 71"):
+        read(tmp_path, HU.replace("reminder_days = [1, 7, 14]", "reminder_days = [1, 70]"))
+
+
 def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(market.MarketError, match=r"try\.toml: .*line 2"):
         read(tmp_path, 'programme = "CPS"\ncurrency = HUF\n')

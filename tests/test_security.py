@@ -434,6 +434,24 @@ def test_rubbish_in_the_address_is_no_server_error(world: Flask, key: str) -> No
                 assert "Set-Cookie" not in answer.headers or "x=1" not in answer.headers["Set-Cookie"]
 
 
+def test_rubbish_in_a_header_is_no_server_error(world: Flask) -> None:
+    """16. Headers that htmx and browsers send, with values that they never would."""
+    browser = browser_of(world, "ferenc")
+    for name in (
+        "HX-Current-URL",
+        "HX-Target",
+        "Accept-Language",
+        "Accept-Encoding",
+        "If-None-Match",
+        "Referer",
+        "Origin",
+    ):
+        for rubbish in ("http://[", "#", "product-99999999999999999999", "br;q=x", '"', "x" * 4000, "../", "²"):
+            headers = {"HX-Request": "true", name: rubbish}
+            for path in ("/products", "/tiers", "/points"):
+                assert browser.get(path, headers=headers).status_code < 500, (name, rubbish, path)
+
+
 @pytest.mark.parametrize("key", [NOBODY, "ferenc"])
 def test_rubbish_in_a_form_is_no_server_error(world: Flask, key: str) -> None:
     """16. Every writing route with every kind of rubbish in every field there is."""
