@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask_login import UserMixin
 from peewee import (
     SQL,
     AutoField,
@@ -158,8 +157,11 @@ class Account(Base):
         return made_of(rows[0], Membership)[0] if rows else None
 
 
-class User(UserMixin, Base):
+class User(Base):
     """A log-in. Customers belong to one account; operators to none. flask-login's id is the log-in session's token."""
+
+    is_authenticated = is_active = True  # whoever was loaded is logged in and not disabled (services.sessions.load)
+    is_anonymous = False
 
     email = TextField(unique=True)
     name = TextField(default="")
@@ -170,7 +172,9 @@ class User(UserMixin, Base):
     created_at = DateTimeField()
     disabled_at = DateTimeField(null=True)
 
+    account_id: int | None
     session: LoginSession
+    sessions: Any  # the backref of LoginSession
 
     def get_id(self) -> str:
         return self.session.token  # set by services.sessions: a raw token exists only in the cookie and in memory
