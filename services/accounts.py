@@ -36,7 +36,7 @@ from models import (
     User,
     db,
 )
-from services import audit, limits, mail, passwords, products, sessions
+from services import audit, invoices, limits, mail, passwords, products, sessions
 from services.vat import EU
 
 LIFE = {"activate": dt.timedelta(days=7), "reset": dt.timedelta(hours=1)}  # DESIGN 2.1; issue 2, step 1
@@ -75,14 +75,6 @@ class MembershipRuns(Exception):
     def __init__(self, ends_on: dt.date) -> None:
         super().__init__(f"until {ends_on}")
         self.ends_on = ends_on
-
-
-class InvoiceOpen(Exception):
-    """An account with an open invoice cannot be closed; `number` names it."""
-
-    def __init__(self, number: str) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,7 +515,7 @@ def close(user: User, password: str, now: dt.datetime) -> None:
     """Close the account for good: nobody can log in, contact data is blanked, products are free for their next owner.
 
     Memberships, orders and invoices stay as the law of bookkeeping demands, with what they say of the buyer.
-    Raises WrongPassword, limits.Refused, MembershipRuns, InvoiceOpen.
+    Raises WrongPassword, limits.Refused, MembershipRuns, invoices.InvoiceOpen.
     """
     account = account_of(user)
     confirm(user, password, now)
@@ -533,14 +525,16 @@ def close(user: User, password: str, now: dt.datetime) -> None:
         if state.membership:
             raise MembershipRuns(state.membership.ends_on)
         if state.invoice:
-            raise InvoiceOpen(state.invoice.number)
+            raise invoices.InvoiceOpen(state.invoice.number)
         audit.record(user, "account.closed", f"account {account.id}")
         for product in Product.of(account):
             product.account = account
             products.remove(product, "mistake", user, now)
-        OutboxMail.delete().where(OutboxMail.recipient == account.old_email).execute()
         for person in User.select().where(User.account == account):
-            OutboxMail.delete().where(OutboxMail.recipient == person.email).execute()
+            proofs = [f"old-email-proof:{link.token_hash}" for link in MailLink.select().where(MailLink.user == person)]
+            OutboxMail.delete().where(
+                (OutboxMail.recipient == person.email) | OutboxMail.key.in_(proofs)  # not all mail to a typed address
+            ).execute()
             MailLink.delete().where(MailLink.user == person).execute()
             sessions.end_all(person)
             person.email, person.name, person.password_hash = f"closed-{person.id}@invalid", "", None

@@ -23,6 +23,14 @@ from services.payments import qr
 QR_VALID_DAYS = 30  # after the due date: a late transfer may still use the code (payments.md 3)
 
 
+class InvoiceOpen(Exception):
+    """An invoice is still to be paid: no new membership and no leaving before that; `number` names it."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class IssuedOutOfOrder(Exception):
     """Numbers and dates must run together: an invoice of that day came too late."""
 

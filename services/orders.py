@@ -34,14 +34,6 @@ class AlreadyMember(Exception):
     """The account has a running membership; there is never a second one."""
 
 
-class InvoiceOpen(Exception):
-    """An ended membership was never paid: no new one before that; `number` names the invoice."""
-
-    def __init__(self, number: str) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 class CardMissing(Exception):
     """The order is to be paid by card and no card was saved for it."""
 
@@ -61,7 +53,7 @@ def eligible(account: Account, tier_key: str, market: Market) -> tiers.Offer:
         raise AlreadyMember
     owed = Invoice.of(account).where(Invoice.status == "open").first()
     if owed:
-        raise InvoiceOpen(owed.number)
+        raise invoices.InvoiceOpen(owed.number)
     offer = tiers.offer_of(tier_key, account.points(), account.product_count(), market)
     if offer is None or not offer.unlocked:
         raise TierLocked(offer) if offer else NoSuchTier(tier_key)

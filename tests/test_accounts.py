@@ -26,7 +26,7 @@ from models import (
     User,
     db,
 )
-from services import accounts, limits, passwords, products, sessions
+from services import accounts, limits, mail, passwords, products, sessions
 from services import clock as portal_clock
 
 GOOD = "négy szürke ló fut"
@@ -720,6 +720,17 @@ def test_closing_frees_the_products_and_keeps_the_invoices(app: Flask, client: F
     products.register(
         Account.select().order_by(Account.id.desc()).get(), "eos-r5", details, "manual", "", settings, now
     )
+
+
+def test_closing_takes_no_mail_of_others_along(app: Flask, client: FlaskClient, anna: User) -> None:
+    settings = app.config["PORTAL"]
+    Account.update(old_email="bela@example.com").execute()  # typed, and not hers
+    with db.atomic():
+        for key, to in (("anna-1", anna.email), ("bela-1", "bela@example.com")):
+            mail.queue(settings, key, "reset", to, "hu", person="", url="https://portal.example.hu/")
+    client.post("/account/delete", data={"password": GOOD})
+    kept = [row.key for row in OutboxMail.select().where(OutboxMail.key.in_(["anna-1", "bela-1"]))]
+    assert kept == ["bela-1"]
 
 
 def test_a_running_membership_or_an_open_invoice_keeps_an_account_open(client: FlaskClient, anna: User) -> None:

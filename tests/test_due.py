@@ -210,7 +210,7 @@ def test_nobody_joins_again_on_an_unpaid_invoice(made: Settings, bank: Bank) -> 
     _, invoice = join(made, user)
     run(made, 14)
     run(made, 60)
-    with pytest.raises(orders.InvoiceOpen):
+    with pytest.raises(invoices.InvoiceOpen):
         join(made, user)
     banking.receive(made, "late", day(61), invoice.gross, "HUF", invoice.reference, NOW)
     assert Membership.get().status == "active"

@@ -16,7 +16,7 @@ from stdnum import iso11649, luhn
 from werkzeug.test import TestResponse
 
 from models import Account, Counter, Invoice, LegacyAccount, Membership, OutboxMail, db
-from services import counters, invoices, memberships, orders
+from services import counters, invoices, memberships
 from services.payments import qr
 from tests.money_kit import DUE, NOW, TODAY, account_of, customer, join, log_in
 
@@ -42,7 +42,7 @@ def test_old_number_comes_from_the_old_programme_then_from_here(settings: Any, c
     first, _ = join(settings(), user)
     assert first.old_number == "H-4711"
     memberships.expire(first.id)
-    with pytest.raises(orders.InvoiceOpen):  # the first year was not paid yet
+    with pytest.raises(invoices.InvoiceOpen):  # the first year was not paid yet
         join(settings(), user)
     with db.atomic():
         invoices.book(Invoice.get(), Invoice.get().gross, TODAY, "cli")

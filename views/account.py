@@ -16,7 +16,7 @@ import i18n
 from i18n import gettext as _
 from market import LANGUAGES
 from models import CatalogueItem, LoginSession
-from services import accounts, audit, clock, limits, passwords, sessions
+from services import accounts, audit, clock, invoices, limits, passwords, sessions
 from views.access import customer_required, enter, own_path
 from views.delivery import never_stored
 from views.errors import in_words
@@ -336,7 +336,7 @@ def delete() -> BaseResponse:
                     day=i18n.day(refusal.ends_on),
                 ),
             )
-        except accounts.InvoiceOpen as refusal:
+        except invoices.InvoiceOpen as refusal:
             form.fail(
                 "password",
                 _(

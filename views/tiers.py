@@ -141,9 +141,9 @@ def methods() -> tuple[str, ...]:
 
 
 def payment_countries(market: Market) -> tuple[str, ...]:
-    """Where a payment may come from: the home country first, then SEPA by name, then anywhere else."""
+    """Where a payment may come from: home first, then the market and SEPA by name, then anywhere else."""
     home = market.countries[0]
-    return (*dict(i18n.countries((home, *vat.SEPA - {home}))), ELSEWHERE)
+    return (*dict(i18n.countries((home, *(vat.SEPA | set(market.countries)) - {home}))), ELSEWHERE)
 
 
 def country_name(code: str) -> str:
@@ -305,7 +305,7 @@ def already_member(_error: orders.AlreadyMember) -> BaseResponse:
     return see_other(url_for("billing.membership"))
 
 
-@bp.errorhandler(orders.InvoiceOpen)
-def still_owing(error: orders.InvoiceOpen) -> BaseResponse:
+@bp.errorhandler(invoices.InvoiceOpen)
+def still_owing(error: invoices.InvoiceOpen) -> BaseResponse:
     flash(_("Invoice %(number)s is still open. Pay it first; then you can join again.", number=error.number), "amber")
     return see_other(url_for("billing.invoice", number=error.number))
